@@ -156,65 +156,125 @@ int file_make_dirs(int dirfd, const char *path, mode_t mode, struct error *err)
 	return 0;
 }
 
-/* Keeps the first failure. */
-static int note(int first, int r)
+/*
+ * Removal of a tree. Descriptors are few and trees may be deep, so below MAX_OPEN_LEVELS a
+ * directory is first moved up into the root of the tree, where a later pass finds it.
+ */
+enum { MAX_OPEN_LEVELS = 32 };
+
+struct removal {
+	int top_fd;
+	dev_t device;
+	unsigned n_moved;
+	int first_failure;
+};
+
+static int remove_content(struct removal *removal, int fd, unsigned level);
+
+static void note_failure(struct removal *removal, int r)
 {
-	return first < 0 ? first : r;
+	if (removal->first_failure == 0)
+		removal->first_failure = r;
 }
 
-static int remove_content(int fd, dev_t device);
+static int move_up(struct removal *removal, int dirfd, const char *name)
+{
+	char moved[64];
+	int r;
 
-static int remove_entry(int dirfd, const char *name, dev_t device, bool same_device_only)
+	do {
+		(void)snprintf(moved, sizeof(moved), ".moved-up-%u", removal->n_moved++);
+		r = renameat2(dirfd, name, removal->top_fd, moved, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST);
+	return r < 0 ? -errno : 0;
+}
+
+static int remove_directory(
+	struct removal *removal, int dirfd, const char *name, unsigned level)
 {
 	cleanup_with(closep) int fd = -1;
+	struct stat st;
+	int r;
+
+	if (level >= MAX_OPEN_LEVELS)
+		return move_up(removal, dirfd, name);
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (st.st_dev != removal->device)
+		return -EXDEV;
+	r = remove_content(removal, take_fd(&fd), level + 1);
+	if (r < 0)
+		return r;
+	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Takes fd over. Failures of entries are noted and the rest is removed all the same. */
+static int remove_content(struct removal *removal, int fd, unsigned level)
+{
+	cleanup_with(closep) int owned = fd;
+	cleanup_with(closedirp) DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	(void)take_fd(&owned);
+
+	while ((errno = 0, entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		r = errno == EISDIR || errno == EPERM
+			    ? remove_directory(removal, fd, entry->d_name, level)
+			    : -errno;
+		if (r < 0)
+			note_failure(removal, r);
+	}
+	return errno ? -errno : 0;
+}
+
+static int remove_top(struct removal *removal, int dirfd, const char *name)
+{
+	unsigned moved_before;
+	int r;
+
+	do {
+		moved_before = removal->n_moved;
+		removal->first_failure = 0;
+		r = fcntl(removal->top_fd, F_DUPFD_CLOEXEC, 3);
+		if (r < 0)
+			return -errno;
+		(void)lseek(r, 0, SEEK_SET); /* the duplicate shares its position */
+		r = remove_content(removal, r, 1);
+	} while (r == 0 && removal->n_moved > moved_before);
+
+	if (removal->first_failure < 0)
+		return removal->first_failure;
+	if (r < 0)
+		return r;
+	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int file_remove_tree(int dirfd, const char *name, struct error *err)
+{
+	cleanup_with(closep) int fd = -1;
+	struct removal removal = { 0 };
 	struct stat st;
 	int r;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-
+		return error_set(err, -errno, "cannot remove %s: %m", name);
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (same_device_only && st.st_dev != device)
-		return -EXDEV;
-	r = remove_content(fd, st.st_dev);
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return note(r, -errno);
-	return r;
-}
-
-static int remove_content(int fd, dev_t device)
-{
-	cleanup_with(closedirp) DIR *dir = NULL;
-	cleanup_with(closep) int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	struct dirent *entry;
-	int first = 0;
-
-	if (copy < 0)
-		return -errno;
-	dir = fdopendir(copy);
-	if (!dir)
-		return -errno;
-	(void)take_fd(&copy);
-
-	while ((errno = 0, entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		first = note(first, remove_entry(fd, entry->d_name, device, true));
-	}
-	return note(first, -errno);
-}
-
-int file_remove_tree(int dirfd, const char *name, struct error *err)
-{
-	int r = remove_entry(dirfd, name, 0, false);
-
-	if (r < 0)
-		return error_set(err, r, "cannot remove %s: %m", name);
-	return 0;
+		return error_set(err, -errno, "cannot remove %s: %m", name);
+	removal.top_fd = fd;
+	removal.device = st.st_dev;
+	r = remove_top(&removal, dirfd, name);
+	return r < 0 ? error_set(err, r, "cannot remove %s: %m", name) : 0;
 }
 
 int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode)

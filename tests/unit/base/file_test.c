@@ -63,6 +63,26 @@ START_TEST(a_tree_is_removed_without_following_links)
 }
 END_TEST
 
+START_TEST(a_tree_deeper_than_descriptors_and_paths_reach_is_removed)
+{
+	cleanup_with(closep) int fd = dup(test_dir_fd());
+	struct error err = ERROR_NONE;
+
+	for (int i = 0; i < 3000; i++) {
+		int next;
+
+		ck_assert_int_eq(mkdirat(fd, "d", 0700), 0);
+		ck_assert_int_eq(symlinkat("x", fd, "l"), 0);
+		next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_ge(next, 0);
+		(void)close(fd);
+		fd = next;
+	}
+	ck_assert_int_eq(file_remove_tree(test_dir_fd(), "d", &err), 0);
+	ck_assert(!file_exists(test_dir_fd(), "d"));
+}
+END_TEST
+
 START_TEST(nothing_opens_outside_of_the_directory)
 {
 	ck_assert_int_eq(symlinkat("/etc", test_dir_fd(), "out"), 0);
@@ -129,5 +149,7 @@ END_TEST
 
 TESTS("file", an_atomic_write_replaces_and_leaves_no_temporary,
 	a_file_over_the_limit_is_refused, links_and_fifos_are_not_read,
-	a_tree_is_removed_without_following_links, nothing_opens_outside_of_the_directory,
-	a_large_file_is_copied_whole, paths_are_normalised, below_means_whole_components)
+	a_tree_is_removed_without_following_links,
+	a_tree_deeper_than_descriptors_and_paths_reach_is_removed,
+	nothing_opens_outside_of_the_directory, a_large_file_is_copied_whole,
+	paths_are_normalised, below_means_whole_components)
