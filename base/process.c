@@ -88,7 +88,7 @@ int process_spawn(pid_t *ret_pid, int *ret_pidfd, const struct process_options *
 	static char *const empty[] = { NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	pid_t pid;
+	pid_t pid = -1;
 	int pidfd;
 	int r;
 
