@@ -5,17 +5,19 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[] = "/tmp/drover-unit-XXXXXX";
+static char directory[4096];
 static int directory_fd = -1;
 
 /* Before each test, in its own process. */
 static void make_directory(void)
 {
-	(void)strcpy(directory, "/tmp/drover-unit-XXXXXX");
+	const char *parent = getenv("TMPDIR");
+
+	(void)snprintf(directory, sizeof(directory), "%s/drover-unit-XXXXXX",
+		parent ? parent : "/tmp");
 	if (!mkdtemp(directory))
 		abort();
 	directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
