@@ -52,7 +52,8 @@ START_TEST(a_noexec_mount_is_refused_and_named)
 	struct root root = { 0 };
 	struct error err = ERROR_NONE;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount("tmpfs", test_dir(), "tmpfs", MS_NOEXEC, NULL) < 0)
 		return; /* not root: cannot be arranged */
 	ck_assert_int_eq(root_open(&root, test_dir(), true, &err), -EACCES);
