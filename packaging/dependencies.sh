@@ -144,11 +144,17 @@ forbid_services() {
 install_debian() {
     export DEBIAN_FRONTEND=noninteractive
     forbid_services
-    if apt-cache show --no-all-versions "$@" >/dev/null 2>&1 && apt_install "$@"; then
+    if have_lists "$@" && apt_install "$@"; then
         return
     fi
     apt-get update -qq
     apt_install "$@"
+}
+
+have_lists() {
+    for package; do
+        apt-cache show "$package" >/dev/null 2>&1 || return 1
+    done
 }
 
 apt_install() {
