@@ -7,7 +7,7 @@ import re
 import signal
 import time
 
-from drover import (FIRST, Agent, Local, ASAN, case, case_with_both, environment, is_alive, read, run, run_all,
+from drover import (ASAN, FIRST, Agent, Local, Programs, case, case_with_both, environment, is_alive, read, run, run_all,
                     wait_until)
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
@@ -339,7 +339,6 @@ def the_agents_own_streams_are_not_needed(box):
 
 
 def programs_argv(box, bundle):
-    from drover import Programs
     return [Programs.get().path("codedeploy-local"), "-l", bundle, "-t", "directory", "-c", box.config]
 
 
