@@ -19,36 +19,42 @@
 
 enum { COPY_BLOCK_BYTES = 128 * 1024 };
 
-int file_read(int dirfd, const char *path, size_t limit, struct buf *ret, struct error *err)
+int file_read_fd(int fd, const char *name, size_t limit, struct buf *ret, struct error *err)
 {
-	cleanup_with(closep) int fd = -1;
 	struct stat st;
 	char block[16384];
 	size_t total = 0;
 	ssize_t n;
 
-	/* Non-blocking, so that a fifo planted in place of a file cannot hold us. */
-	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
-		return error_set(err, -errno, "cannot open %s: %m", path);
 	if (fstat(fd, &st) < 0)
-		return error_set(err, -errno, "cannot look at %s: %m", path);
+		return error_set(err, -errno, "cannot look at %s: %m", name);
 	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EINVAL, "%s is not a regular file", path);
+		return error_set(err, -EINVAL, "%s is not a regular file", name);
 
 	while ((n = read(fd, block, sizeof(block))) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_set(err, -errno, "cannot read %s: %m", path);
+			return error_set(err, -errno, "cannot read %s: %m", name);
 		total += (size_t)n;
 		if (total > limit)
 			return error_set(err, -EFBIG,
-				"%s is larger than %zu bytes, the most allowed", path, limit);
+				"%s is larger than %zu bytes, the most allowed", name, limit);
 		buf_append(ret, block, (size_t)n);
 	}
 	buf_append(ret, "", 0);
 	return 0;
+}
+
+int file_read(int dirfd, const char *path, size_t limit, struct buf *ret, struct error *err)
+{
+	cleanup_with(closep) int fd = -1;
+
+	/* Non-blocking, so that a fifo planted in place of a file cannot hold us. */
+	fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return error_set(err, -errno, "cannot open %s: %m", path);
+	return file_read_fd(fd, path, limit, ret, err);
 }
 
 int file_write_all(int fd, const void *data, size_t n)

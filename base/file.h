@@ -19,6 +19,9 @@ struct error;
  */
 int file_read(int dirfd, const char *path, size_t limit, struct buf *ret, struct error *err);
 
+/* The same from where an open descriptor stands; `name` is for messages. */
+int file_read_fd(int fd, const char *name, size_t limit, struct buf *ret, struct error *err);
+
 /*
  * Replaces a file so that after a power cut either the old or the new content is there, whole:
  * writes a temporary neighbour (".<name>.tmp"), syncs it, renames, syncs the directory.
