@@ -26,6 +26,8 @@ enum file_exists_behavior {
 
 struct appspec_file {
 	struct mark mark;
+	struct mark source_mark;
+	struct mark destination_mark;
 	char *source; /* relative to the bundle, normalised, no "..", no leading slash; "" is
 			 the whole bundle */
 	char *destination; /* absolute, normalised, no ".." */
@@ -66,8 +68,8 @@ struct appspec_permission {
 };
 
 struct appspec_script {
-	struct mark mark;
-	char *location; /* relative to the bundle, normalised, no ".." */
+	struct mark mark; /* of the location */
+	char *location;   /* relative to the bundle, normalised, no ".." */
 	unsigned timeout_s;
 	char *runas; /* user name, or NULL */
 	bool sudo;
@@ -105,7 +107,9 @@ void appspec_freep(struct appspec **spec);
 /*
  * Finds and parses the appspec of an unpacked bundle: `name` if given, else appspec.yml, else
  * appspec.yaml. A name given must be relative without "..". Reads at most APPSPEC_LIMIT_BYTES.
- * Nothing found: -ENOENT, and a diagnostic that says which names were tried.
+ * Links are followed inside the bundle only. Nothing found: -ENOENT, and a diagnostic that says
+ * which names were tried. Unreadable: a negative errno and a diagnostic. spec->name is the name
+ * that was found.
  */
 int appspec_load(
 	struct appspec **ret, int bundle_fd, const char *name, struct diagnostics *diagnostics);
@@ -113,13 +117,18 @@ int appspec_load(
 /* The hook of an event, or NULL. */
 const struct appspec_hook *appspec_find_hook(const struct appspec *spec, const char *event);
 
+/* What an event's scripts may take in all; UINT_MAX seconds at most. */
+unsigned appspec_hook_timeout_s(const struct appspec_hook *hook);
+
 /* "DISALLOW" and so on in any case of letters; -EINVAL if it is none of the three. */
 int file_exists_behavior_from_text(enum file_exists_behavior *ret, const char *text);
 const char *file_exists_behavior_name(enum file_exists_behavior behavior);
 
 /*
  * True if the entry's pattern matches, and no `except` excludes, the object `relative` (a path
- * below the entry's object, not empty).
+ * below the entry's object, not empty). "**" matches at any depth, any other pattern direct
+ * children only; `except` compares the last name at any depth. Types are the caller's to look
+ * at.
  */
 bool appspec_permission_matches(
 	const struct appspec_permission *permission, const char *relative);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appspec/parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "appspec/report.h"
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+/* True if the bundle path lies in what a files entry takes: the whole bundle, the directory, or
+ * the file itself. */
+static bool is_taken_by(const struct appspec_file *file, const char *path)
+{
+	return file->source[0] == '\0' || path_is_below(path, file->source);
+}
+
+static void warn_of_script(
+	const struct appspec_file *file, const struct appspec *spec, struct report *report)
+{
+	for (size_t i = 0; i < spec->n_hooks; i++) {
+		const struct appspec_hook *hook = &spec->hooks[i];
+
+		for (size_t j = 0; j < hook->n_scripts; j++) {
+			const char *location = hook->scripts[j].location;
+
+			if (!location || !is_taken_by(file, location))
+				continue;
+			report_warning(report, file->source_mark, "W-FILE-PUBLISH",
+				"source '%s' installs hook scripts as well ('%s'), to %s; keep "
+				"them in a directory of their own",
+				quote(file->source), quote(location), quote(file->destination));
+			return;
+		}
+	}
+}
+
+static void check_file(
+	const struct appspec_file *file, const struct appspec *spec, struct report *report)
+{
+	if (!file->source || !file->destination)
+		return;
+	if (file->source[0] == '\0') {
+		report_warning(report, file->source_mark, "W-FILE-PUBLISH",
+			"the whole bundle is installed to %s, with %s and the hook scripts; "
+			"put the application into a directory of its own",
+			quote(file->destination), quote(spec->name));
+		return;
+	}
+	if (is_taken_by(file, spec->name))
+		report_warning(report, file->source_mark, "W-FILE-PUBLISH",
+			"source '%s' installs %s as well, to %s", quote(file->source),
+			quote(spec->name), quote(file->destination));
+	warn_of_script(file, spec, report);
+}
+
+/* Everything an install creates lies below a destination or is one of its parents. */
+static bool may_match(const struct appspec *spec, const char *object)
+{
+	for (size_t i = 0; i < spec->n_files; i++) {
+		const char *destination = spec->files[i].destination;
+
+		if (!destination || path_is_below(object, destination) ||
+			path_is_below(destination, object))
+			return true;
+	}
+	return false;
+}
+
+static void check_permission(const struct appspec_permission *permission,
+	const struct appspec *spec, struct report *report)
+{
+	if (!permission->object)
+		return;
+	if (!may_match(spec, permission->object))
+		report_warning(report, permission->mark, "W-PERM-UNMATCHED",
+			"object '%s' is in no destination of files, so the entry applies to "
+			"nothing",
+			quote(permission->object));
+	if (!permission->owner && !permission->group && !permission->has_mode &&
+		permission->n_acls == 0 && !permission->has_context)
+		report_warning(report, permission->mark, "W-PERM-EMPTY",
+			"the entry for '%s' sets nothing: no owner, group, mode, acls or "
+			"context",
+			quote(permission->object));
+}
+
+static void check_script(
+	const struct appspec_script *script, const struct appspec *spec, struct report *report)
+{
+	cleanup_with(freep) char *absolute = NULL;
+
+	if (!script->location)
+		return;
+	absolute = xasprintf("/%s", script->location);
+	for (size_t i = 0; i < spec->n_files; i++) {
+		const char *destination = spec->files[i].destination;
+
+		if (!destination || strcmp(destination, "/") == 0 ||
+			!path_is_below(absolute, destination))
+			continue;
+		report_warning(report, script->mark, "W-HOOK-LOCATION",
+			"location '%s' is looked up in the bundle, not below the destination "
+			"%s",
+			quote(absolute), quote(destination));
+		return;
+	}
+}
+
+void appspec_check(const struct appspec *spec, struct report *report)
+{
+	for (size_t i = 0; i < spec->n_files; i++)
+		check_file(&spec->files[i], spec, report);
+	for (size_t i = 0; i < spec->n_permissions; i++)
+		check_permission(&spec->permissions[i], spec, report);
+	for (size_t i = 0; i < spec->n_hooks; i++)
+		for (size_t j = 0; j < spec->hooks[i].n_scripts; j++)
+			check_script(&spec->hooks[i].scripts[j], spec, report);
+}
