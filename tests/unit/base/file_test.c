@@ -65,7 +65,7 @@ END_TEST
 
 START_TEST(a_tree_deeper_than_descriptors_and_paths_reach_is_removed)
 {
-	cleanup_with(closep) int fd = dup(test_dir_fd());
+	cleanup_with(closep) int fd = fcntl(test_dir_fd(), F_DUPFD_CLOEXEC, 0);
 	struct error err = ERROR_NONE;
 
 	for (int i = 0; i < 3000; i++) {

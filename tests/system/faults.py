@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fault suites share: a host in a scratch directory, two revisions that differ in every
+way we know, exact snapshots of a tree, and the runs under the `fault` program."""
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("DROVER_BUILD_DIR", "build")
+FAULT = os.path.join(BUILD, "tests/system/fault")
+FULL = os.environ.get("DROVER_FULL") == "1"
+RUN_SECONDS = 60
+
+# Leaks are looked for by the other suites: LeakSanitizer cannot work in a traced process.
+os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+
+
+class Tap:
+    """Prints one line a check; leave() ends the program."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+
+    def ok(self, good, name, detail=()):
+        self.count += 1
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} {self.count} - {name}", flush=True)
+        if not good:
+            for line in detail:
+                print(f"#   {line}", flush=True)
+
+    def note(self, text):
+        print(f"# {text}", flush=True)
+
+    def leave(self):
+        print(f"1..{self.count}")
+        sys.exit(1 if self.failed else 0)
+
+
+def skip_all(reason):
+    print(f"1..0 # SKIP {reason}")
+    sys.exit(0)
+
+
+def enter_mount_namespace():
+    """Starts this program again with mounts of its own: whatever happens, none outlives it."""
+    if os.geteuid() != 0:
+        skip_all("needs root: owners, mounts")
+    if os.environ.get("DROVER_FAULTS_INSIDE") == "1":
+        return
+    os.environ["DROVER_FAULTS_INSIDE"] = "1"
+    unshare = shutil.which("unshare")
+    if not unshare:
+        skip_all("needs unshare(1)")
+    os.execv(unshare, [unshare, "--mount", "--propagation", "private", sys.executable] + sys.argv)
+
+
+def find_agent():
+    for name in ("drover-agent", "agent/drover-agent"):
+        path = os.path.join(BUILD, name)
+        if os.access(path, os.X_OK):
+            return os.path.abspath(path)
+    return skip_all(f"no drover-agent in {BUILD}")
+
+
+def scratch():
+    """A directory for everything, on the file system that TMPDIR names."""
+    return tempfile.mkdtemp(prefix="drover-faults-")
+
+
+def seed():
+    value = os.environ.get("DROVER_SEED")
+    return int(value) if value else int(time.time() * 1000) & 0xFFFFFFFF
+
+
+def spread(rng, total, count):
+    """`count` numbers of 1..total, one drawn from each of as many equal parts; all if FULL."""
+    if FULL or count >= total:
+        return list(range(1, total + 1))
+    edges = [1 + i * total // count for i in range(count + 1)]
+    return [rng.randrange(edges[i], max(edges[i] + 1, edges[i + 1])) for i in range(count)]
+
+
+# ---- runs ----
+
+
+class Run:
+    """What a run under the fault program, or without it, came to."""
+
+    def __init__(self, done, report=""):
+        self.status = done.returncode
+        self.text = done.stdout.decode("utf-8", "replace")
+        calls = re.search(r"^calls (\d+)$", report, re.M)
+        struck = re.search(r"^struck at (.*)$", report, re.M)
+        self.calls = int(calls.group(1)) if calls else None
+        self.struck = struck.group(1) if struck else None
+        self.report = report
+
+
+def run(argv, fault=None, seconds=RUN_SECONDS):
+    """fault: options of the fault program, or None for a plain run."""
+    if fault is None:
+        return Run(subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=seconds, check=False))
+    with tempfile.NamedTemporaryFile("r", prefix="fault-") as report:
+        done = subprocess.run([FAULT, f"--output={report.name}", *fault, "--", *argv],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=seconds, check=False)
+        text = report.read()
+    if done.returncode == 125:
+        raise RuntimeError(f"fault {fault}: {done.stdout.decode()}{text}")
+    return Run(done, text)
+
+
+# ---- revisions ----
+
+OLD_TIME = 1_500_000_000
+NEW_TIME = 1_600_000_000
+LONG_NAME = "n" * 255
+ODD_NAME = b"odd \n\xff name \\x"
+
+
+class Tree:
+    """Fills a directory, each entry with a time that says from which revision it is."""
+
+    def __init__(self, directory, when):
+        self.directory = os.fsencode(directory)
+        self.when = when
+        self.count = 0
+
+    def _path(self, name):
+        path = os.path.join(self.directory, os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return path
+
+    def file(self, name, content, mode=0o644, when=None, xattrs=None):
+        path = self._path(name)
+        with open(path, "wb") as f:
+            f.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(path, mode)
+        for key, value in (xattrs or {}).items():
+            os.setxattr(path, key, value)
+        self.count += 1
+        self._stamp(path, when)
+
+    def link(self, name, target, when=None):
+        path = self._path(name)
+        os.symlink(target, path)
+        self.count += 1
+        self._stamp(path, when)
+
+    def dir(self, name, mode=0o755):
+        path = self._path(name)
+        os.makedirs(path, exist_ok=True)
+        os.chmod(path, mode)
+
+    def _stamp(self, path, when):
+        at = ((when or self.when) + self.count) * 1_000_000_000 + 123_456_789
+        os.utime(path, ns=(at, at), follow_symlinks=False)
+
+
+APPSPEC = """version: 0.0
+os: linux
+file_exists_behavior: OVERWRITE
+files:
+  - source: app
+    destination: /srv/app
+  - source: etc
+    destination: /etc/app
+  - source: other
+    destination: /mnt/other
+  - source: bound
+    destination: /srv/bound
+  - source: single.txt
+    destination: /srv/single
+permissions:
+{permissions}
+hooks:
+  BeforeInstall:
+    - location: hooks/say.sh
+      timeout: 30
+  AfterInstall:
+    - location: hooks/say.sh
+      timeout: 30
+"""
+
+PERMISSIONS_A = """  - object: /srv/app/bin
+    pattern: "*"
+    owner: daemon
+    group: daemon
+    mode: 755
+    type: [file]
+  - object: /etc/app
+    pattern: "*.conf"
+    mode: "640"
+    group: daemon
+    type: [file]
+  - object: /srv/app
+    pattern: moded
+    mode: 700
+    type: [directory]
+  - object: /srv/app/acl
+    mode: "644"
+    acls: ["u:daemon:rw"]
+    type: [file]
+"""
+
+PERMISSIONS_B = """  - object: /srv/app/bin
+    pattern: "*"
+    except: [su-tool]
+    owner: bin
+    group: daemon
+    mode: 750
+    type: [file]
+  - object: /srv/app/bin
+    pattern: su-tool
+    mode: 4755
+    type: [file]
+  - object: /etc/app
+    pattern: "*.conf"
+    mode: "600"
+    owner: daemon
+    type: [file]
+  - object: /srv/app
+    pattern: moded
+    mode: 750
+    group: daemon
+    type: [directory]
+  - object: /srv/app/acl
+    mode: "664"
+    acls: ["u:daemon:rwx", "g:bin:r"]
+    type: [file]
+  - object: /mnt/other
+    mode: "604"
+    type: [file]
+"""
+
+
+def _common(tree, permissions):
+    tree.file("appspec.yml", APPSPEC.format(permissions=permissions))
+    tree.file("hooks/say.sh", "#!/bin/sh\necho \"$LIFECYCLE_EVENT\"\n", 0o755)
+    for i in range(6):
+        tree.file(f"app/same/{i}", f"the same {i}\n" * 50, when=OLD_TIME)
+    tree.file("app/" + LONG_NAME, "long", when=OLD_TIME)
+
+
+def make_revision_a(directory):
+    tree = Tree(directory, OLD_TIME)
+    _common(tree, PERMISSIONS_A)
+    for i in range(5):
+        tree.file(f"app/changed/{i}", f"changes {i}, old\n" * 100)
+    for i in range(4):
+        tree.file(f"app/removed{i}", "goes")
+    tree.file("app/olddir/deep/er/file", "goes with its directories")
+    tree.file("app/olddir/one", "goes")
+    tree.file("app/keptdir/gone", "its directory stays, for there is a foreign file in it")
+    tree.file("app/bin/tool", "#!/bin/sh\n", 0o755)
+    tree.file("app/bin/su-tool", "#!/bin/sh\n", 0o755)
+    tree.file("app/acl", "acl")
+    tree.file("app/attributes", "a", xattrs={"user.drover.test": b"old"})
+    tree.link("app/link-text", "same/0")
+    tree.link("app/link-to-file", "same/1")
+    tree.file("app/file-to-link", "was a file")
+    tree.link("app/link-to-dir", "same")
+    tree.file("app/dir-to-link/x", "x")
+    tree.file("app/dir-to-link/y/z", "z")
+    tree.file("app/dir-to-file/x", "x")
+    tree.file("app/file-to-dir", "was a file")
+    tree.file(b"app/" + ODD_NAME, "old")
+    tree.dir("app/empty")
+    tree.dir("app/moded")
+    tree.dir("app/source-mode", 0o755)
+    tree.file("etc/main.conf", "a = old\n")
+    tree.file("etc/same.conf", "b = same\n", when=OLD_TIME)
+    tree.file("etc/conf.d/10-gone.conf", "goes")
+    for i in range(4):
+        tree.file(f"other/{i}", f"other {i} old\n")
+    tree.file("bound/in", "old")
+    tree.file("bound/removed", "old")
+    tree.file("single.txt", "single old")
+    return tree.count
+
+
+def make_revision_b(directory):
+    tree = Tree(directory, NEW_TIME)
+    _common(tree, PERMISSIONS_B)
+    for i in range(5):
+        tree.file(f"app/changed/{i}", f"changes {i}, new\n" * 120)
+    for i in range(4):
+        tree.file(f"app/added{i}", "comes")
+    tree.file("app/newdir/deep/er/file", "comes with its directories")
+    tree.file("app/bin/tool", "#!/bin/sh\n: 2\n", 0o755)
+    tree.file("app/bin/su-tool", "#!/bin/sh\n", 0o755)
+    tree.file("app/acl", "acl")
+    tree.file("app/attributes", "a",
+              xattrs={"user.drover.test": b"new", "user.drover.more": b"\x00\xff"})
+    tree.link("app/link-text", "same/5")
+    tree.file("app/link-to-file", "is a file")
+    tree.link("app/file-to-link", "same/2")
+    tree.file("app/link-to-dir/x", "x")
+    tree.link("app/dir-to-link", "newdir")
+    tree.file("app/dir-to-file", "is a file")
+    tree.file("app/file-to-dir/x", "x")
+    tree.file(b"app/" + ODD_NAME, "new")
+    tree.file("app/foreign.conf", "ours now")
+    tree.file("app/foreign-link", "ours now")
+    tree.dir("app/empty")
+    tree.dir("app/empty2/empty3")
+    tree.dir("app/moded")
+    tree.dir("app/source-mode", 0o711)
+    tree.file("etc/main.conf", "a = new\n")
+    tree.file("etc/same.conf", "b = same\n", when=OLD_TIME)
+    tree.file("etc/conf.d/20-new.conf", "comes")
+    for i in range(2, 6):
+        tree.file(f"other/{i}", f"other {i} new\n")
+    tree.file("other/new/dir", "comes")
+    tree.file("bound/in", "new")
+    tree.file("single.txt", "single new")
+    return tree.count
+
+
+def add_what_others_did(root):
+    """After the first revision: files that are not ours, and ours changed by others."""
+    tree = Tree(root, OLD_TIME - 1000)
+    tree.file("srv/app/foreign.conf", "not ours", 0o604, xattrs={"user.foreign": b"1"})
+    os.chown(os.path.join(root, "srv/app/foreign.conf"), 2, 3)
+    os.link(os.path.join(root, "srv/app/foreign.conf"), os.path.join(root, "second-name"))
+    tree.link("srv/app/foreign-link", "/nowhere")
+    tree.file("srv/app/keptdir/foreign", "stays")
+    tree.file("srv/app/unrelated", "stays")
+    tree.file("mnt/other/unrelated", "stays")
+    tree.file("srv/app/changed/3", "changed by others")
+
+
+# ---- snapshots ----
+
+
+def _entry(path):
+    st = os.lstat(path)
+    kind = stat.S_IFMT(st.st_mode)
+    entry = {
+        "type": {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}.get(
+            kind, oct(kind)),
+        "mode": oct(stat.S_IMODE(st.st_mode)),
+        "owner": f"{st.st_uid}:{st.st_gid}",
+        "mtime": st.st_mtime_ns,
+        "xattrs": {name: os.getxattr(path, name, follow_symlinks=False)
+                   for name in os.listxattr(path, follow_symlinks=False)},
+    }
+    if kind == stat.S_IFREG:
+        with open(path, "rb") as f:
+            entry["content"] = hashlib.sha256(f.read()).hexdigest()[:16]
+    if kind == stat.S_IFLNK:
+        entry["content"] = os.readlink(path)
+    return entry
+
+
+def snapshot(root):
+    """Every path below root (bytes, relative) with all that can be told of it."""
+    root = os.fsencode(root)
+    seen = {}
+    for where, dirs, files in os.walk(root):
+        for name in dirs + files:
+            path = os.path.join(where, name)
+            seen[os.path.relpath(path, root)] = _entry(path)
+    return seen
+
+
+def differences(have, want, directory_times):
+    """Lines that say how two snapshots differ, at most 12."""
+    lines = []
+    for path in sorted(have.keys() | want.keys()):
+        a, b = have.get(path), want.get(path)
+        if a is None or b is None:
+            lines.append(f"{path!r}: {'is not there' if a is None else 'should not be there'}")
+            continue
+        for key in sorted(a.keys() | b.keys()):
+            if key == "mtime" and a["type"] == "directory" and not directory_times:
+                continue
+            if a.get(key) != b.get(key):
+                lines.append(f"{path!r}: {key} is {a.get(key)}, not {b.get(key)}")
+    return lines[:12] + (["..."] if len(lines) > 12 else [])
+
+
+# ---- hosts ----
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def unmount(path):
+    subprocess.run(["umount", path], check=True, stdout=subprocess.DEVNULL)
+
+
+class Host:
+    """A scratch root with destinations on three mounts, and a state directory."""
+
+    def __init__(self, directory, revisions, other_mount=True):
+        self.directory = directory
+        self.revisions = revisions
+        self.root = os.path.join(directory, "root")
+        self.state = os.path.join(directory, "state")
+        self.mounted = []
+        for name in ("srv/bound", "mnt/other", "outside"):
+            os.makedirs(os.path.join(self.root, name))
+        if other_mount:
+            self._mount("mnt/other", "-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs")
+        self._mount("srv/bound", "--bind", os.path.join(self.root, "outside"))
+
+    def _mount(self, name, *arguments):
+        path = os.path.join(self.root, name)
+        mount(*arguments, path)
+        self.mounted.append(path)
+
+    def agent(self, verb, *arguments, fault=None):
+        return run([find_agent(), verb, *arguments, "--state-dir", self.state], fault)
+
+    def deploy(self, revision, fault=None):
+        return self.agent("deploy", "--bundle", self.revisions[revision], "--group", "web",
+                          "--install-root", self.root, "--quiet", fault=fault)
+
+    def recover(self, fault=None):
+        return self.agent("status", fault=fault)
+
+    def pointer(self):
+        """The deployment directory of the installed revision, as the state files have it."""
+        for where, _, files in os.walk(self.state):
+            for name in files:
+                if name.endswith("_last_successful_install"):
+                    with open(os.path.join(where, name), encoding="utf-8") as f:
+                        return f.read().strip()
+        return None
+
+    def leftovers(self):
+        found = []
+        for top in (self.root, self.state):
+            for where, dirs, files in os.walk(os.fsencode(top)):
+                found += [os.path.join(where, name) for name in dirs + files
+                          if name.startswith(b".drover-") or name.endswith(b".tmp")]
+        return found
+
+    def remove(self, keep=False):
+        if keep:
+            print(f"# kept in {self.directory}", flush=True)
+            return
+        while self.mounted:
+            unmount(self.mounted.pop())
+        shutil.rmtree(self.directory)
+
+
+def must(done, what):
+    if done.status != 0:
+        raise RuntimeError(f"{what}: exit {done.status}\n{done.text}")
+    return done
+
+
+class Workshop:
+    """The two revisions and what hosts look like before and after the second."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.revisions = {}
+        self.serial = 0
+        for name, make in (("a", make_revision_a), ("b", make_revision_b)):
+            self.revisions[name] = os.path.join(directory, "revisions", name)
+            make(self.revisions[name])
+        host = self.new_host()
+        counted = must(host.deploy("b", fault=["--count"]), "deploy of the second revision")
+        self.calls = counted.calls
+        self.new = snapshot(host.root)
+        host.remove()
+
+    def new_host(self):
+        """A host on which the first revision is installed, and others have been busy."""
+        self.serial += 1
+        host = Host(os.path.join(self.directory, f"host{self.serial}"), self.revisions)
+        must(host.deploy("a"), "deploy of the first revision")
+        add_what_others_did(host.root)
+        host.before = snapshot(host.root)
+        host.installed = host.pointer()
+        return host
+
+    def judge(self, host):
+        """'old' or 'new', or None and what is wrong."""
+        now = snapshot(host.root)
+        from_old = differences(now, host.before, True)
+        from_new = differences(now, self.new, False)
+        if not from_old:
+            return "old", []
+        if not from_new:
+            return "new", []
+        closer = "old" if len(from_old) <= len(from_new) else "new"
+        return None, [f"neither old nor new; against the {closer} tree:"] + (
+            from_old if closer == "old" else from_new)
+
