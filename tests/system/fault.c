@@ -35,7 +35,8 @@
 #define EXIT_KILLED 137  /* the fault killed the command */
 
 #define IOC_SHUTDOWN _IOR('X', 125, uint32_t)
-#define SHUTDOWN_NO_LOG_FLUSH 2
+#define SHUTDOWN_LOG_FLUSH 1    /* names and sizes are kept, file contents are lost */
+#define SHUTDOWN_NO_LOG_FLUSH 2 /* both are */
 
 enum kind { FAULT_NONE, FAULT_KILL, FAULT_KILL_AFTER, FAULT_ERROR, FAULT_SHUTDOWN };
 
@@ -51,6 +52,7 @@ static struct {
 	size_t n_prefixes;
 	int mount_fds[8];
 	size_t n_mounts;
+	uint32_t shutdown_how;
 	FILE *output;
 } options = { .traits = CALL_CHANGES | CALL_SYNCS };
 
@@ -185,14 +187,16 @@ static void site_describe(const struct call_site *site, pid_t id, char *ret, siz
 {
 	(void)snprintf(ret, size, "%lu pid %d %s %s%s%s", tree.n_calls, id,
 		call_name(site->call), site->path, site->other[0] ? " -> " : "", site->other);
+	/* A name may hold a newline; a report is lines. */
+	for (; *ret; ret++)
+		if ((unsigned char)*ret < ' ')
+			*ret = '?';
 }
 
 static void shut_down(void)
 {
-	uint32_t how = SHUTDOWN_NO_LOG_FLUSH;
-
 	for (size_t i = 0; i < options.n_mounts; i++)
-		if (ioctl(options.mount_fds[i], IOC_SHUTDOWN, &how) < 0)
+		if (ioctl(options.mount_fds[i], IOC_SHUTDOWN, &options.shutdown_how) < 0)
 			err(EXIT_TROUBLE, "cannot shut the file system down");
 }
 
@@ -493,6 +497,7 @@ static const struct option known[] = {
 	{ "kill-after", required_argument, NULL, 'a' },
 	{ "error",      required_argument, NULL, 'e' },
 	{ "shutdown",   required_argument, NULL, 's' },
+	{ "shutdown-flushed", required_argument, NULL, 'f' },
 	{ "below",      required_argument, NULL, 'b' },
 	{ "reads",      no_argument,       NULL, 'r' },
 	{ "syncs",      no_argument,       NULL, 'y' },
@@ -520,6 +525,11 @@ static void option_take(int option)
 		choose(FAULT_ERROR, optarg);
 		break;
 	case 's':
+		options.shutdown_how = SHUTDOWN_NO_LOG_FLUSH;
+		choose(FAULT_SHUTDOWN, optarg);
+		break;
+	case 'f':
+		options.shutdown_how = SHUTDOWN_LOG_FLUSH;
 		choose(FAULT_SHUTDOWN, optarg);
 		break;
 	case 'b':

@@ -12,10 +12,11 @@ import sys
 import tempfile
 import time
 
-BUILD = os.environ.get("DROVER_BUILD_DIR", "build")
-FAULT = os.path.join(BUILD, "tests/system/fault")
-FULL = os.environ.get("DROVER_FULL") == "1"
-RUN_SECONDS = 60
+import drover
+
+FULL = drover.FULL
+FAULT = os.path.join(drover.BUILD, "tests/system/fault")
+RUN_SECONDS = 60 * (3 if drover.ASAN else 1)
 
 # Leaks are looked for by the other suites: LeakSanitizer cannot work in a traced process.
 os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
@@ -61,12 +62,11 @@ def enter_mount_namespace():
     os.execv(unshare, [unshare, "--mount", "--propagation", "private", sys.executable] + sys.argv)
 
 
-def find_agent():
-    for name in ("drover-agent", "agent/drover-agent"):
-        path = os.path.join(BUILD, name)
-        if os.access(path, os.X_OK):
-            return os.path.abspath(path)
-    return skip_all(f"no drover-agent in {BUILD}")
+def find_programs():
+    try:
+        drover.Programs.get()
+    except drover.Skip as reason:
+        skip_all(reason)
 
 
 def scratch():
@@ -103,19 +103,21 @@ class Run:
         self.report = report
 
 
-def run(argv, fault=None, seconds=RUN_SECONDS):
+def run(argv, fault=None, env=None):
     """fault: options of the fault program, or None for a plain run."""
     if fault is None:
-        return Run(subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=seconds, check=False))
-    with tempfile.NamedTemporaryFile("r", prefix="fault-") as report:
-        done = subprocess.run([FAULT, f"--output={report.name}", *fault, "--", *argv],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=seconds, check=False)
+        return Run(_finish(argv, env))
+    with tempfile.NamedTemporaryFile("r", prefix="fault-", errors="replace") as report:
+        done = _finish([FAULT, f"--output={report.name}", *fault, "--", *argv], env)
         text = report.read()
     if done.returncode == 125:
         raise RuntimeError(f"fault {fault}: {done.stdout.decode()}{text}")
     return Run(done, text)
+
+
+def _finish(argv, env):
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=RUN_SECONDS, check=False, env=env)
 
 
 # ---- revisions ----
@@ -283,6 +285,9 @@ def make_revision_a(directory):
         tree.file(f"other/{i}", f"other {i} old\n")
     tree.file("bound/in", "old")
     tree.file("bound/removed", "old")
+    tree.file("app/mounted/same", "same", when=OLD_TIME)
+    tree.file("app/mounted/in", "old")
+    tree.file("app/mounted/gone/x", "old")
     tree.file("single.txt", "single old")
     return tree.count
 
@@ -321,6 +326,9 @@ def make_revision_b(directory):
         tree.file(f"other/{i}", f"other {i} new\n")
     tree.file("other/new/dir", "comes")
     tree.file("bound/in", "new")
+    tree.file("app/mounted/same", "same", when=OLD_TIME)
+    tree.file("app/mounted/in", "new")
+    tree.file("app/mounted/comes/x", "new")
     tree.file("single.txt", "single new")
     return tree.count
 
@@ -388,7 +396,7 @@ def differences(have, want, directory_times):
     return lines[:12] + (["..."] if len(lines) > 12 else [])
 
 
-# ---- hosts ----
+# ---- hosts
 
 
 def mount(*arguments):
@@ -399,43 +407,61 @@ def unmount(path):
     subprocess.run(["umount", path], check=True, stdout=subprocess.DEVNULL)
 
 
-class Host:
-    """A scratch root with destinations on three mounts, and a state directory."""
+TMPFS = ("-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs")
 
-    def __init__(self, directory, revisions, other_mount=True):
+
+class Host:
+    """A directory with a root to install below and a state directory.
+
+    mounts: (path below root, arguments of mount) each; srv/bound is always a bind mount of the same file system."""
+
+    def __init__(self, directory, revisions, mounts=()):
         self.directory = directory
         self.revisions = revisions
         self.root = os.path.join(directory, "root")
         self.state = os.path.join(directory, "state")
+        self.mounts = [*mounts, ("srv/bound", ("--bind", os.path.join(self.root, "outside")))]
         self.mounted = []
-        for name in ("srv/bound", "mnt/other", "outside"):
-            os.makedirs(os.path.join(self.root, name))
-        if other_mount:
-            self._mount("mnt/other", "-t", "tmpfs", "-o", "size=16m,mode=755", "tmpfs")
-        self._mount("srv/bound", "--bind", os.path.join(self.root, "outside"))
 
-    def _mount(self, name, *arguments):
-        path = os.path.join(self.root, name)
-        mount(*arguments, path)
-        self.mounted.append(path)
+    def attach(self):
+        os.makedirs(os.path.join(self.root, "outside"), exist_ok=True)
+        for name, arguments in self.mounts:
+            path = os.path.join(self.root, name)
+            os.makedirs(path, exist_ok=True)
+            mount(*arguments, path)
+            self.mounted.append(path)
+
+    def detach(self):
+        while self.mounted:
+            unmount(self.mounted.pop())
+
+    def prepare(self):
+        """Installs the first revision; then others come by."""
+        must(self.deploy("a"), "deploy of the first revision")
+        add_what_others_did(self.root)
+        self.remember()
+
+    def remember(self):
+        self.before = snapshot(self.root)
+        self.installed = self.pointer()
 
     def agent(self, verb, *arguments, fault=None):
-        return run([find_agent(), verb, *arguments, "--state-dir", self.state], fault)
+        program = drover.Programs.get().path("drover-agent")
+        return run([program, verb, *arguments, "--state-dir", self.state], fault, drover.environment())
 
     def deploy(self, revision, fault=None):
-        return self.agent("deploy", "--bundle", self.revisions[revision], "--group", "web",
-                          "--install-root", self.root, "--quiet", fault=fault)
+        return self.agent("deploy", "--bundle", self.revisions[revision], "--group", "web", "--install-root", self.root,
+                          "--quiet", fault=fault)
 
     def recover(self, fault=None):
         return self.agent("status", fault=fault)
 
     def pointer(self):
         """The deployment directory of the installed revision, as the state files have it."""
-        for where, _, files in os.walk(self.state):
-            for name in files:
-                if name.endswith("_last_successful_install"):
-                    with open(os.path.join(where, name), encoding="utf-8") as f:
-                        return f.read().strip()
+        path = os.path.join(self.state, "deployment-root/deployment-instructions")
+        for name in os.listdir(path) if os.path.isdir(path) else []:
+            if name.endswith("_last_successful_install"):
+                return drover.read(os.path.join(path, name)).strip()
         return None
 
     def leftovers(self):
@@ -446,14 +472,6 @@ class Host:
                           if name.startswith(b".drover-") or name.endswith(b".tmp")]
         return found
 
-    def remove(self, keep=False):
-        if keep:
-            print(f"# kept in {self.directory}", flush=True)
-            return
-        while self.mounted:
-            unmount(self.mounted.pop())
-        shutil.rmtree(self.directory)
-
 
 def must(done, what):
     if done.status != 0:
@@ -461,42 +479,43 @@ def must(done, what):
     return done
 
 
-class Workshop:
-    """The two revisions and what hosts look like before and after the second."""
+def make_revisions(directory):
+    revisions = {}
+    for name, make in (("a", make_revision_a), ("b", make_revision_b)):
+        revisions[name] = os.path.join(directory, "revisions", name)
+        count = make(revisions[name])
+        assert count >= 40, count
+    return revisions
 
-    def __init__(self, directory):
-        self.directory = directory
-        self.revisions = {}
-        self.serial = 0
-        for name, make in (("a", make_revision_a), ("b", make_revision_b)):
-            self.revisions[name] = os.path.join(directory, "revisions", name)
-            make(self.revisions[name])
-        host = self.new_host()
-        counted = must(host.deploy("b", fault=["--count"]), "deploy of the second revision")
-        self.calls = counted.calls
-        self.new = snapshot(host.root)
-        host.remove()
 
-    def new_host(self):
-        """A host on which the first revision is installed, and others have been busy."""
-        self.serial += 1
-        host = Host(os.path.join(self.directory, f"host{self.serial}"), self.revisions)
-        must(host.deploy("a"), "deploy of the first revision")
-        add_what_others_did(host.root)
-        host.before = snapshot(host.root)
-        host.installed = host.pointer()
-        return host
+def judge(host, new):
+    """'old' or 'new', or None and what is wrong. new: a snapshot of what shall be after the second revision."""
+    now = snapshot(host.root)
+    from_old = differences(now, host.before, True)
+    from_new = differences(now, new, False)
+    if not from_old or not from_new:
+        return "old" if not from_old else "new", []
+    closer = "old" if len(from_old) <= len(from_new) else "new"
+    return None, [f"neither old nor new; against the {closer} tree:"] + (from_old if closer == "old" else from_new)
 
-    def judge(self, host):
-        """'old' or 'new', or None and what is wrong."""
-        now = snapshot(host.root)
-        from_old = differences(now, host.before, True)
-        from_new = differences(now, self.new, False)
-        if not from_old:
-            return "old", []
-        if not from_new:
-            return "new", []
-        closer = "old" if len(from_old) <= len(from_new) else "new"
-        return None, [f"neither old nor new; against the {closer} tree:"] + (
-            from_old if closer == "old" else from_new)
 
+def check_tree(host, new, allowed):
+    """Lines that say what is wrong after the recovery run."""
+    verdict, problems = judge(host, new)
+    if verdict and verdict not in allowed:
+        problems = [f"the tree is {verdict}, but should be {' or '.join(allowed)}"]
+    if verdict and (host.pointer() == host.installed) != (verdict == "old"):
+        problems = problems + [f"the tree is {verdict}, but the state says {host.pointer()} is installed"]
+    return problems + [f"left over: {path!r}" for path in host.leftovers()]
+
+
+def check_next(host, new, rng):
+    """The state files are good for what comes next."""
+    for name in rng.choice([["b"], ["b"], ["b"], ["a", "b"]]):
+        done = host.deploy(name)
+        if done.status != 0:
+            return [f"the next deployment ({name}) failed with {done.status}", *done.text.splitlines()[-8:]]
+    verdict, problems = judge(host, new)
+    if verdict == "old":
+        problems = ["the next deployment succeeded, but the tree is old"]
+    return problems + [f"left over afterwards: {path!r}" for path in host.leftovers()]
