@@ -80,8 +80,7 @@ int mode_parse(mode_t *ret, char **ret_text, char **ret_note, const struct node 
 			quote(digits), quote(digits + wrong));
 	}
 	*ret = (mode_t)strtoul(digits, NULL, 8);
-	*ret_text = xasprintf(
-		"%s%s", "000" + (strlen(digits) > 3 ? 3 : strlen(digits)), digits);
+	*ret_text = xasprintf("%s%s", &"000"[strlen(digits) > 3 ? 3 : strlen(digits)], digits);
 	*ret_note = take(&note);
 	return 0;
 }
