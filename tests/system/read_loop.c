@@ -98,6 +98,7 @@ int main(int argc, char **argv)
 
 	if (argc != 3 || !text) {
 		(void)fprintf(stderr, "use: read_loop FILE LINK\n");
+		free(text);
 		return 2;
 	}
 	(void)sigaction(SIGTERM, &action, NULL);
