@@ -125,7 +125,7 @@ int acl_parse(struct appspec_acl *ret, const char *text, const char **ret_id, st
 	struct appspec_acl acl = { 0 };
 	char *fields[MAX_FIELDS] = { NULL };
 	size_t n = split(copy, fields);
-	const char *name = NULL;
+	const char *name = "";
 	int r;
 
 	*ret_id = "E-ACE";

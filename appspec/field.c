@@ -13,11 +13,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-bool node_is_absent(const struct node *node)
-{
-	return !node || (node->kind == NODE_SCALAR && node->type == SCALAR_NULL);
-}
-
 static const char *type_name(enum scalar_type type)
 {
 	switch (type) {

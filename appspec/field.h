@@ -20,7 +20,11 @@ struct field {
 	const struct node **value;
 };
 
-bool node_is_absent(const struct node *node);
+/* Not there, or there without a value. */
+static inline bool node_is_absent(const struct node *node)
+{
+	return !node || (node->kind == NODE_SCALAR && node->type == SCALAR_NULL);
+}
 
 /* "a list", "a mapping", "the text 'x'": for messages. */
 struct description {

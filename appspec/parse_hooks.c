@@ -199,7 +199,7 @@ static void parse_location(struct appspec_script *script, const struct node *ent
 	script->mark = node ? node->mark : entry->mark;
 	if (field_trimmed(report, node, "location", &text) < 0)
 		return;
-	if (!text || text[0] == '\0') {
+	if (!node || !text || text[0] == '\0') {
 		report_error(report, script->mark, "E-HOOK-LOCATION",
 			"a script needs a location, its path in the bundle (location: "
 			"scripts/start.sh)");

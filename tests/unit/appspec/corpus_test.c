@@ -205,7 +205,7 @@ static int compare_texts(const void *a, const void *b)
 
 static json_t *sorted(const json_t *list)
 {
-	json_t *items[4];
+	json_t *items[4] = { NULL };
 	size_t n = json_array_size(list);
 	json_t *made = json_array();
 
