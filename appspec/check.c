@@ -45,7 +45,7 @@ static void check_file(
 		report_warning(report, file->source_mark, "W-FILE-PUBLISH",
 			"the whole bundle is installed to %s, with %s and the hook scripts; "
 			"put the application into a directory of its own",
-			quote(file->destination), quote(spec->name));
+			quote(file->destination), quote(path_base(spec->name)));
 		return;
 	}
 	if (is_taken_by(file, spec->name))
@@ -78,12 +78,6 @@ static void check_permission(const struct appspec_permission *permission,
 			"object '%s' is in no destination of files, so the entry applies to "
 			"nothing",
 			quote(permission->object));
-	if (!permission->owner && !permission->group && !permission->has_mode &&
-		permission->n_acls == 0 && !permission->has_context)
-		report_warning(report, permission->mark, "W-PERM-EMPTY",
-			"the entry for '%s' sets nothing: no owner, group, mode, acls or "
-			"context",
-			quote(permission->object));
 }
 
 static void check_script(
@@ -108,11 +102,11 @@ static void check_script(
 	}
 }
 
-void appspec_check(const struct appspec *spec, struct report *report)
+void appspec_check(const struct appspec *spec, bool files_known, struct report *report)
 {
 	for (size_t i = 0; i < spec->n_files; i++)
 		check_file(&spec->files[i], spec, report);
-	for (size_t i = 0; i < spec->n_permissions; i++)
+	for (size_t i = 0; files_known && i < spec->n_permissions; i++)
 		check_permission(&spec->permissions[i], spec, report);
 	for (size_t i = 0; i < spec->n_hooks; i++)
 		for (size_t j = 0; j < spec->hooks[i].n_scripts; j++)

@@ -51,19 +51,46 @@ static const struct field *find_field(const struct field *fields, size_t n, cons
 	return NULL;
 }
 
+/* Keys seen in the wild at places where they mean nothing, and what says it instead. */
+static const char *remedy(const char *key)
+{
+	static const struct {
+		const char *key;
+		const char *remedy;
+	} table[] = {
+		{ "overwrite", "; existing files are dealt with by 'file_exists_behavior: "
+			       "OVERWRITE' in "
+			       "the first column" },
+		{ "command", "; a script is named by location" },
+		{ "commands", "; a script is named by location" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (strcmp(table[i].key, key) == 0)
+			return table[i].remedy;
+	return NULL;
+}
+
 static void warn_of_unknown(struct report *report, const struct node *key, const char *what,
 	const struct field *fields, size_t n)
 {
 	const char *names[16];
-	struct hint hint = { "" };
+	const char *more;
+	struct hint hint;
 
+	if (!key->text) {
+		report_warning(report, key->mark, "W-KEY-UNKNOWN",
+			"a key of %s that is no word is ignored", what);
+		return;
+	}
 	assert(n <= ARRAY_SIZE(names));
 	for (size_t i = 0; i < n; i++)
 		names[i] = fields[i].name;
-	if (key->text)
-		hint = report_hint(report, key->text, names, n);
-	report_warning(report, key->mark, "W-KEY-UNKNOWN", "unknown key %s in %s is ignored%s",
-		key->text ? quote(key->text) : "that is no word", what, hint.text);
+	hint = report_hint(report, key->text, names, n);
+	more = remedy(key->text);
+	report_warning(report, key->mark, "W-KEY-UNKNOWN",
+		"unknown key '%s' in %s is ignored%s", quote(key->text), what,
+		more ? more : hint.text);
 }
 
 int field_mapping(struct report *report, const struct node *node, const char *what,

@@ -39,7 +39,7 @@ static bool is_in(const char *name, const char *const *names, size_t n)
 	return false;
 }
 
-/* The letters of an event name, in any case, with or without blanks and signs between. */
+/* Any name is legal: a local deployment may ask for events of its own by name. */
 static void warn_of_event(struct report *report, const struct node *key)
 {
 	static const char *const done_by_us[] = { "Start", "BlockTraffic", "DownloadBundle",
@@ -59,14 +59,15 @@ static void warn_of_event(struct report *report, const struct node *key)
 	}
 	if (is_in(key->text, done_by_us, ARRAY_SIZE(done_by_us))) {
 		report_warning(report, key->mark, "W-HOOK-UNKNOWN",
-			"event %s takes no scripts, these never run; put them before it or "
-			"after it (BeforeInstall, AfterInstall)",
+			"event %s takes no scripts, so that these never run; use the events "
+			"around it, such as BeforeInstall and AfterInstall",
 			key->text);
 		return;
 	}
 	hint = report_hint(report, key->text, parse_events, parse_n_events);
 	report_warning(report, key->mark, "W-HOOK-UNKNOWN",
-		"no deployment runs an event '%s', only one that is asked for it by name%s",
+		"there is no event '%s'; its scripts run only in a local deployment that asks "
+		"for it%s",
 		quote(key->text), hint.text);
 }
 
@@ -187,8 +188,7 @@ static void parse_runas(
 		return;
 	report_warning(report, node->mark, "W-HOOK-RUNAS",
 		"runas is empty; the script runs as the agent's own user");
-	freep(&script->runas);
-	script->runas = NULL;
+	free(take(&script->runas));
 }
 
 static void parse_location(struct appspec_script *script, const struct node *entry,

@@ -237,6 +237,15 @@ static void parse_context(
 	parse_range(context, range, report);
 }
 
+static void warn_if_empty(
+	const struct entry *entry, const struct node *node, struct report *report)
+{
+	if (entry->owner || entry->group || entry->mode || entry->acls || entry->context)
+		return;
+	report_warning(report, node->mark, "W-PERM-EMPTY",
+		"the entry sets nothing: no owner, group, mode, acls or context");
+}
+
 static void parse_permission(
 	struct appspec_permission *permission, const struct node *node, struct report *report)
 {
@@ -265,6 +274,7 @@ static void parse_permission(
 	parse_mode(permission, entry.mode, report);
 	parse_acls(permission, entry.acls, report);
 	parse_context(permission, entry.context, report);
+	warn_if_empty(&entry, node, report);
 }
 
 void parse_permissions(struct appspec *spec, const struct node *node, struct report *report)
