@@ -307,8 +307,10 @@ static int spawn(struct hook *hook, int lock_fd, struct error *err)
 	int pidfd, r;
 	pid_t pid;
 
-	if (tz) /* for the times in the logs */
-		environment[0] = zone = xasprintf("TZ=%s", tz);
+	if (tz) { /* for the times in the logs */
+		zone = xasprintf("TZ=%s", tz);
+		environment[0] = zone;
+	}
 	r = process_spawn(&pid, &pidfd, &options, err);
 	return r < 0 ? r : watch(hook, pidfd, err);
 }

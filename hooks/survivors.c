@@ -175,7 +175,7 @@ static void pids_add_all(struct pids *pids)
 
 	while (proc && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			pids_add(pids, (pid_t)atol(entry->d_name));
+			pids_add(pids, (pid_t)strtol(entry->d_name, NULL, 10));
 }
 
 unsigned survivors_signal_session(pid_t leader, uint64_t start_time, int number)

@@ -52,7 +52,7 @@ static void detach(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", O_RDWR);
+			(void)open("/dev/null", O_RDWR | O_CLOEXEC);
 	(void)fcntl(RUNNER_LOCK_FD, F_SETFD, FD_CLOEXEC); /* it need not be open */
 	(void)setsid(); /* refused if we lead a group: then we have one of our own */
 	(void)chdir("/");

@@ -43,7 +43,7 @@ static void job_done(struct job *job)
  * somebody means harm. */
 static void append_part(struct buf *name, const char *text)
 {
-	for (size_t i = 0; text[i] && i < LIMIT_NAME_PART; i++)
+	for (size_t i = 0; i < LIMIT_NAME_PART && text[i]; i++)
 		buf_putc(name,
 			isalnum((unsigned char)text[i]) || text[i] == '-' ? text[i] : '_');
 }

@@ -120,7 +120,7 @@ static void reset_signals(void)
 
 static int set_descriptors(const struct output *output, int socket, struct error *err)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	/* The pipes and the socket were made by a process whose 0, 1 and 2 are in use, so all
 	 * of them are above; only the socket may be in another's way. */

@@ -35,8 +35,8 @@ END_TEST
 
 START_TEST(what_runs_before_the_new_bundle_comes_from_the_previous_one)
 {
-	ck_assert_int_eq(lifecycle_bundle_of(EVENT_BEFORE_BLOCK_TRAFFIC, false),
-		BUNDLE_LAST_SUCCESSFUL);
+	ck_assert_int_eq(
+		lifecycle_bundle_of(EVENT_BEFORE_BLOCK_TRAFFIC, false), BUNDLE_LAST_SUCCESSFUL);
 	ck_assert_int_eq(
 		lifecycle_bundle_of(EVENT_AFTER_BLOCK_TRAFFIC, false), BUNDLE_LAST_SUCCESSFUL);
 	ck_assert_int_eq(
