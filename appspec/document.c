@@ -67,6 +67,7 @@ static const char *advice(const char *problem)
 		{ "did not find expected key", "keys of one mapping start in the same column" },
 		{ "did not find expected '-' indicator",
 			"keys of a list entry stand under its first key, not under the dash" },
+		{ "tab character", "indent with blanks" },
 		{ "cannot start any token",
 			"indent with blanks, not tabs, and quote values that start with one "
 			"of @ ` %" },

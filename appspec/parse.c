@@ -2,6 +2,7 @@
 #include "appspec/parse.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -119,7 +120,7 @@ static bool is_zero(const struct node *node)
 	if (node->type == SCALAR_INTEGER)
 		return scalar_integer(node->text) == 0;
 	if (node->type == SCALAR_FLOAT)
-		return !(scalar_float(node->text) < 0) && !(scalar_float(node->text) > 0);
+		return fpclassify(scalar_float(node->text)) == FP_ZERO;
 	return false;
 }
 
