@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -110,10 +111,13 @@ void script_done(struct script *script)
 
 static void reset_signals(void)
 {
+	/* As the kernel knows it, all zero for the default: sigaction() keeps two signals for
+	 * libc's own use, and posix_spawn() leaves these ignored. */
+	static const unsigned long by_default[8];
 	sigset_t none;
 
-	for (int number = 1; number < NSIG; number++)
-		(void)signal(number, SIG_DFL); /* KILL, STOP and libc's own refuse: fine */
+	for (int number = 1; number < NSIG; number++) /* KILL and STOP refuse, which is fine */
+		(void)syscall(SYS_rt_sigaction, number, by_default, NULL, sizeof(uint64_t));
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
