@@ -75,7 +75,7 @@ void output_done(struct output *output)
 	*output = (struct output){ 0 };
 }
 
-static void flush(struct output *output)
+void output_flush(struct output *output)
 {
 	log_file_write(&output->scripts, output->to_scripts.data, output->to_scripts.len);
 	log_file_write(
@@ -136,7 +136,7 @@ static void log_record(
 		buf_putc(&output->to_deployments, '\n');
 	}
 	if (output->to_scripts.len >= WRITE_BYTES || output->to_deployments.len >= WRITE_BYTES)
-		flush(output);
+		output_flush(output);
 }
 
 static void add_to_tail(struct output *output, const char *mark, const char *line, size_t n)
@@ -159,7 +159,6 @@ void output_mark(struct output *output, const char *format, ...)
 	log_record(output, &prefixes, text, strlen(text));
 	add_to_tail(output, "", text, strlen(text));
 	journal_write(&output->journal, 6, text, strlen(text), prefixes.now_boot_ms);
-	flush(output);
 }
 
 /* Where to cut a line that does not fit: between two characters, if it is text at all. */
@@ -204,7 +203,7 @@ static void take_records(struct output *output, struct stream *stream, size_t n_
 	}
 	stream->held = (size_t)(end - at);
 	memmove(stream->block, at, stream->held);
-	flush(output);
+	output_flush(output);
 }
 
 /* The last line of a stream need not have a newline. */
@@ -220,7 +219,7 @@ static void end_line(struct output *output, struct stream *stream)
 	journal_write(&output->journal, stream->priority, stream->block, stream->held,
 		prefixes.now_boot_ms);
 	stream->held = 0;
-	flush(output);
+	output_flush(output);
 }
 
 void output_read(struct output *output, unsigned which)
@@ -252,6 +251,7 @@ void output_finish(struct output *output)
 {
 	for (unsigned i = 0; i < N_OUTPUTS; i++)
 		end_line(output, &output->streams[i]);
+	output_flush(output);
 }
 
 bool output_is_open(const struct output *output)

@@ -46,9 +46,12 @@ struct output {
 int output_open(struct output *output, const struct request *request, struct error *err);
 void output_done(struct output *output);
 
-/* Logs an entry of our own, such as "Script - scripts/start.sh". */
+/* Logs an entry of our own, such as "Script - scripts/start.sh"; in the files only with what
+ * follows, or after output_flush(). */
 void output_mark(struct output *output, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+void output_flush(struct output *output);
 
 /* Reads one block of a stream that is ready; closes it at its end. */
 void output_read(struct output *output, unsigned which);

@@ -440,6 +440,7 @@ void run_script(struct run *ret, const struct request *request, int dirfd)
 	if (request->first_of_event)
 		output_mark(&ret->output, "LifecycleEvent - %s", request->event);
 	output_mark(&ret->output, "Script - %s", request->location);
+	output_flush(&ret->output);
 	ret->code = script_find(&state.script, request, &err);
 	if (ret->code == HOOK_SUCCEEDED)
 		run_found(&state, dirfd);

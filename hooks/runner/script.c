@@ -246,7 +246,8 @@ static int become_script(const struct script *script, const struct request *requ
 	pid_t runner, struct error *err)
 {
 	/* sudo: true without runas is the reference's "sudo SCRIPT", which means root. */
-	const char *user = !request->runas && request->sudo ? "0" : request->runas;
+	const char *user = !request->runas && request->sudo && geteuid() != 0 ? "0"
+									      : request->runas;
 	struct account account;
 	char **environment;
 	int r = account_find(&account, user, err);
@@ -259,7 +260,7 @@ static int become_script(const struct script *script, const struct request *requ
 	if (chdir(request->working_dir) < 0)
 		return error_set(
 			err, -errno, "cannot change to directory %s: %m", request->working_dir);
-	r = account_assume(&account, err);
+	r = user ? account_assume(&account, err) : 0;
 	if (r < 0)
 		return r;
 	/* A killed runner must not leave a script that nobody watches. Changing users clears

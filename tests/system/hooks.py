@@ -9,6 +9,7 @@ import os
 import pwd
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -53,9 +54,9 @@ class Hook:
         return subprocess.Popen(self.arguments(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=self.environment())
 
-    def run(self, timeout=60, **more):
-        """The result, as a dictionary."""
-        done = subprocess.run(self.arguments(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    def run(self, timeout=60, under=(), **more):
+        """The result, as a dictionary. under: a command that runs the driver."""
+        done = subprocess.run([*under, *self.arguments(**more)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env=self.environment(), timeout=timeout, check=False)
         assert done.returncode == 0, f"status {done.returncode}: {done.stderr}"
         return json.loads(done.stdout)
@@ -622,6 +623,72 @@ def a_runner_that_is_missing_is_an_error_that_names_it(box):
     done = subprocess.run(hook.arguments(), env=hook.environment(), capture_output=True, text=True, timeout=10,
                           check=False)
     assert done.returncode == 2 and f"cannot start {box.path}/drover-hook" in done.stderr, done
+
+
+# ---- systemd, or what looks like it
+
+
+def with_run(box, *commands):
+    """Runs a command in a mount namespace whose /run is made by shell commands; $BOX is the box."""
+    made = " && ".join(["mount -t tmpfs drover-test /run", *commands, 'exec "$@"'])
+    return ["unshare", "--mount", "sh", "-c", f"BOX={box.path}; {made}", "sh"]
+
+
+def listener(path, kind):
+    made = socket.socket(socket.AF_UNIX, kind)
+    made.bind(path)
+    return made
+
+
+@case
+def the_journal_gets_each_line_with_its_fields(box):
+    hook = Hook(box, "#!/bin/sh\necho good\nprintf 'bad \\351' >&2\n")
+    with listener(box.join("journal"), socket.SOCK_DGRAM) as journal:
+        hook.expect(0, under=with_run(box, "mkdir -p /run/systemd/journal",
+                                      'ln -s "$BOX/journal" /run/systemd/journal/socket'))
+        journal.setblocking(False)
+        found = {}
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                fields = dict(line.split(b"=", 1) for line in journal.recv(65536).splitlines())
+                found[fields.pop(b"MESSAGE")] = fields
+    common = {b"SYSLOG_IDENTIFIER": b"drover-hook", b"DEPLOYMENT_ID": b"d-TEST", b"LIFECYCLE_EVENT": b"AfterInstall",
+              b"DROVER_SCRIPT": b"scripts/hook.sh"}
+    assert found == {b"LifecycleEvent - AfterInstall": {**common, b"PRIORITY": b"6"},
+                     b"Script - scripts/hook.sh": {**common, b"PRIORITY": b"6"},
+                     b"good": {**common, b"PRIORITY": b"6"}, b"bad \xe9": {**common, b"PRIORITY": b"5"}}, found
+
+
+@case
+def a_journal_that_hangs_holds_nothing_up(box):
+    hook = Hook(box, "#!/bin/sh\nseq 1 50000\n")
+    with listener(box.join("journal"), socket.SOCK_DGRAM):
+        began = time.monotonic()
+        result = hook.expect(0, under=with_run(box, "mkdir -p /run/systemd/journal",
+                                               'ln -s "$BOX/journal" /run/systemd/journal/socket'))
+    assert time.monotonic() - began < 5 and "lines of output are not in the journal" in result["note"], result
+    assert len(hook.lines()) == 50002
+
+
+@case
+def a_systemd_without_a_bus_is_told_and_the_script_runs(box):
+    hook = survivors_of(box, "exit 1\n")
+    result = hook.expect(4, "exit status 1", under=with_run(box, "mkdir -p /run/systemd/system"))
+    assert result["note"].startswith("no systemd scope for the script (no system bus"), result
+    assert not [pid for pid in pids_of(box) if is_alive(pid)]
+
+
+@case
+def a_bus_that_hangs_is_waited_for_5_seconds(box):
+    hook = Hook(box, "#!/bin/sh\necho ran\n")
+    with listener(box.join("bus"), socket.SOCK_STREAM) as bus:
+        bus.listen(5)
+        began = time.monotonic()
+        result = hook.expect(0, under=with_run(box, "mkdir -p /run/systemd/system /run/dbus",
+                                               'ln -s "$BOX/bus" /run/dbus/system_bus_socket'))
+    took = time.monotonic() - began
+    assert 4.8 < took < 7 and "no systemd scope for the script" in result["note"], (took, result)
+    assert hook.lines()[-1] == "[stdout]ran" and result["duration_ms"] < 2000
 
 
 if __name__ == "__main__":
