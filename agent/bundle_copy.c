@@ -27,6 +27,7 @@ enum {
 struct copy {
 	int control_fd;
 	bool as_root;
+	bool may_reflink;
 	struct message_progress progress;
 	uint64_t told_ms;
 	struct buf path; /* of what is being copied, below the root, for messages */
@@ -129,7 +130,7 @@ static int copy_file(
 		kept_mode(copy, &st));
 	if (to < 0)
 		return fail(copy, "make the copy of", err);
-	r = file_copy_data(from, to, st.st_size);
+	r = file_copy_data_between(from, to, st.st_size, &copy->may_reflink);
 	if (r < 0)
 		return error_set(err, r, "cannot copy %s: %m", copy->path.data);
 	copy->progress.bytes += (uint64_t)st.st_size;
@@ -239,6 +240,7 @@ int bundle_copy(int from_fd, int to_fd, int control_fd, struct error *err)
 
 	copy->control_fd = control_fd;
 	copy->as_root = geteuid() == 0;
+	copy->may_reflink = true;
 	buf_puts(&copy->path, "");
 	(void)umask(0);
 	r = copy_content(copy, from_fd, to_fd, 0, err);

@@ -325,8 +325,20 @@ static int copy_by_hand(int from, int to, off_t size)
 
 int file_copy_data(int from, int to, off_t size)
 {
-	if (size > 0 && ioctl(to, FICLONE, from) == 0)
-		return 0;
+	bool may_reflink = true;
+
+	return file_copy_data_between(from, to, size, &may_reflink);
+}
+
+int file_copy_data_between(int from, int to, off_t size, bool *may_reflink)
+{
+	if (size > 0 && *may_reflink) {
+		if (ioctl(to, FICLONE, from) == 0)
+			return 0;
+		/* Others, such as EINVAL and ETXTBSY, are about these two files. */
+		if (errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY)
+			*may_reflink = false;
+	}
 	/* Small files: one read and one write cost less than the kernel's splice. */
 	if (size <= COPY_BLOCK_BYTES)
 		return copy_by_hand(from, to, size);

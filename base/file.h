@@ -52,6 +52,12 @@ int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
  */
 int file_copy_data(int from, int to, off_t size);
 
+/*
+ * The same for many files between two file systems: *may_reflink is true at first, and false
+ * from the moment that these two turn out not to, so that the others need not ask again.
+ */
+int file_copy_data_between(int from, int to, off_t size, bool *may_reflink);
+
 /* Makes the names in a directory durable. Returns 0 or a negative errno. */
 int file_sync_dir(int dirfd, const char *path);
 

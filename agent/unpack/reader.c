@@ -12,7 +12,7 @@
 
 #include "agent/unpack/zip.h"
 
-enum { BLOCK_BYTES = 256 * 1024 };
+enum { BLOCK_BYTES = 128 * 1024 };
 
 void reader_prepare(void)
 {

@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-enum { INPUT_BYTES = 128 * 1024, OUTPUT_BYTES = 256 * 1024 };
+enum { INPUT_BYTES = 128 * 1024, OUTPUT_BYTES = 128 * 1024 };
 
 struct stream_gzip {
 	z_stream z;
