@@ -49,6 +49,18 @@ static int archive_failure(struct reader *reader, struct error *err)
 		text ? text : "no reason known");
 }
 
+static int failure_at_start(struct reader *reader, struct error *err)
+{
+	const char *text = archive_error_string(reader->archive);
+
+	if (reader->stream_err.code == 0 && text &&
+		strcmp(text, "Unrecognized archive format") == 0)
+		return error_set(err, -EBADMSG,
+			"is not a zip, tar, tgz, tar.zst or tar.xz file, or is damaged at its "
+			"start or (a zip) cut off at its end");
+	return archive_failure(reader, err);
+}
+
 static la_ssize_t on_read(struct archive *archive, void *userdata, const void **ret)
 {
 	struct reader *reader = userdata;
@@ -68,7 +80,7 @@ static int open_zip(struct reader *reader, const struct zip_end *end, struct err
 	if (archive_read_support_format_zip_seekable(reader->archive) != ARCHIVE_OK ||
 		archive_read_open_fd(reader->archive, reader->stream.fd, BLOCK_BYTES) !=
 			ARCHIVE_OK)
-		return archive_failure(reader, err);
+		return failure_at_start(reader, err);
 	return 0;
 }
 
@@ -82,7 +94,7 @@ static int open_tar(struct reader *reader, struct error *err)
 				      reader->archive, reader->stream.fd, BLOCK_BYTES)
 			    : archive_read_open2(
 				      reader->archive, reader, NULL, on_read, NULL, NULL);
-	return r == ARCHIVE_OK ? 0 : archive_failure(reader, err);
+	return r == ARCHIVE_OK ? 0 : failure_at_start(reader, err);
 }
 
 /* A tar may well end with a zip, but a zip never begins with a header of tar. */
@@ -153,15 +165,6 @@ static int end(struct reader *reader, struct error *err)
 	return drain(reader, err);
 }
 
-static int unrecognised(struct reader *reader, struct error *err)
-{
-	if (reader->stream_err.code < 0)
-		return archive_failure(reader, err);
-	return error_set(err, -EBADMSG,
-		"is not a zip, tar, tgz, tar.zst or tar.xz file, or is damaged at its start or "
-		"(a zip) cut off at its end");
-}
-
 /* Conversions of names that we do not use, or read ourselves. */
 static bool is_about_conversion(const char *text)
 {
@@ -189,8 +192,7 @@ int reader_next(struct reader *reader, struct archive_entry **ret, const char **
 	if (r == ARCHIVE_EOF)
 		return end(reader, err);
 	if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
-		return archive_format(reader->archive) == 0 ? unrecognised(reader, err)
-							    : archive_failure(reader, err);
+		return failure_at_start(reader, err);
 	reader->n_entries++;
 	*ret_warning = text && !is_about_conversion(text) ? text : NULL;
 	/* Its two directories disagree. */

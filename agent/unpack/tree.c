@@ -263,7 +263,7 @@ static int open_link_source(struct tree *tree, const char *target, struct error 
 		return error_set(err, -EPERM,
 			"is a hard link to a file that does not come before it in the archive");
 	if (fd == -ELOOP)
-		return error_set(err, -EPERM, "is a hard link to or through a symbolic link");
+		return error_set(err, -EPERM, "is a hard link through a symbolic link");
 	if (fd < 0)
 		return error_set(err, fd, "cannot be linked: %m");
 	if (fstat(fd, &st) < 0)
