@@ -9,6 +9,10 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+/* Each is compared with each. Beyond so many no person reads warnings, and a hostile file must
+ * not cost more than reading it. */
+enum { LIMIT_PAIRS = 1000000 };
+
 /* True if the bundle path lies in what a files entry takes: the whole bundle, the directory, or
  * the file itself. */
 static bool is_taken_by(const struct appspec_file *file, const char *path)
@@ -102,13 +106,31 @@ static void check_script(
 	}
 }
 
-void appspec_check(const struct appspec *spec, bool files_known, struct report *report)
+static size_t count_scripts(const struct appspec *spec)
 {
-	for (size_t i = 0; i < spec->n_files; i++)
-		check_file(&spec->files[i], spec, report);
-	for (size_t i = 0; files_known && i < spec->n_permissions; i++)
-		check_permission(&spec->permissions[i], spec, report);
+	size_t n = 0;
+
+	for (size_t i = 0; i < spec->n_hooks; i++)
+		n += spec->hooks[i].n_scripts;
+	return n;
+}
+
+static void check_scripts(const struct appspec *spec, struct report *report)
+{
 	for (size_t i = 0; i < spec->n_hooks; i++)
 		for (size_t j = 0; j < spec->hooks[i].n_scripts; j++)
 			check_script(&spec->hooks[i].scripts[j], spec, report);
+}
+
+void appspec_check(const struct appspec *spec, bool files_known, struct report *report)
+{
+	bool few_scripts = spec->n_files * count_scripts(spec) <= LIMIT_PAIRS;
+	bool few_permissions = spec->n_files * spec->n_permissions <= LIMIT_PAIRS;
+
+	for (size_t i = 0; few_scripts && i < spec->n_files; i++)
+		check_file(&spec->files[i], spec, report);
+	for (size_t i = 0; files_known && few_permissions && i < spec->n_permissions; i++)
+		check_permission(&spec->permissions[i], spec, report);
+	if (few_scripts)
+		check_scripts(spec, report);
 }

@@ -83,12 +83,13 @@ static const char *advice(const char *problem)
 }
 
 /* libyaml's reader, unlike its scanner, knows only the offset of a bad byte. */
-static struct mark mark_of_offset(const char *text, size_t offset)
+static struct mark mark_of_offset(const char *text, size_t n, size_t offset)
 {
 	struct mark mark = { 1, 1 };
 
 	for (size_t i = 0; i < offset; i++) {
-		bool ends = text[i] == '\n' || (text[i] == '\r' && text[i + 1] != '\n');
+		bool ends = text[i] == '\n' ||
+			    (text[i] == '\r' && (i + 1 == n || text[i + 1] != '\n'));
 
 		if (ends) {
 			mark.line++;
@@ -114,7 +115,7 @@ static int report_syntax(struct builder *builder)
 		size_t offset = parser->problem_offset < builder->n ? parser->problem_offset
 								    : builder->n;
 
-		mark = mark_of_offset(builder->text, offset);
+		mark = mark_of_offset(builder->text, builder->n, offset);
 		report_error(builder->report, mark, "E-YAML",
 			"not text: %s, byte 0x%02x (is this really an appspec?)", problem,
 			offset < builder->n ? (unsigned char)builder->text[offset] : 0U);
@@ -501,6 +502,33 @@ static int build(struct builder *builder)
 	return 0;
 }
 
+/* Any of YAML 1.1's: LF, CR, and the last byte of U+0085, U+2028 and U+2029. */
+static bool ends_line(char c)
+{
+	return c == '\n' || c == '\r' || c == '\x85' || c == '\xa8' || c == '\xa9';
+}
+
+/* libyaml compares every %TAG with all before it, so that a file of them takes minutes. */
+static int check_directives(const char *text, size_t n, struct report *report)
+{
+	static const char directive[] = "%TAG";
+	const char *at = text;
+	unsigned found = 0;
+
+	while ((at = memmem(at, n - (size_t)(at - text), directive, strlen(directive)))) {
+		if (at == text || ends_line(at[-1]))
+			found++;
+		if (found > DOCUMENT_LIMIT_DIRECTIVES) {
+			report_error(report, mark_of_offset(text, n, (size_t)(at - text)),
+				"E-LIMIT", "more than %d %s directives, the most allowed",
+				DOCUMENT_LIMIT_DIRECTIVES, directive);
+			return -EINVAL;
+		}
+		at += strlen(directive);
+	}
+	return 0;
+}
+
 int document_parse(struct document *document, const char *text, size_t n, struct report *report)
 {
 	struct builder builder = {
@@ -509,11 +537,13 @@ int document_parse(struct document *document, const char *text, size_t n, struct
 		.text = text,
 		.n = n,
 	};
-	int r = -EINVAL;
+	int r = check_directives(text, n, report);
 
+	if (r < 0)
+		return r;
 	if (!yaml_parser_initialize(&builder.parser)) {
 		report_error(report, (struct mark){ 0 }, "E-YAML", "out of memory");
-		return r;
+		return -ENOMEM;
 	}
 	yaml_parser_set_encoding(&builder.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&builder.parser, (const unsigned char *)text, n);

@@ -18,7 +18,8 @@ enum {
 	DOCUMENT_LIMIT_DEPTH = 256,
 	DOCUMENT_LIMIT_NODES = 100000, /* counting what aliases repeat */
 	DOCUMENT_TEXT_WEIGHT = 32,     /* so many bytes of text count as one node more */
-	DOCUMENT_LIMIT_ANCHORS = 1000
+	DOCUMENT_LIMIT_ANCHORS = 1000,
+	DOCUMENT_LIMIT_DIRECTIVES = 16 /* %TAG */
 };
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAPPING };

@@ -160,6 +160,17 @@ START_TEST(anchors_have_a_limit)
 }
 END_TEST
 
+START_TEST(directives_have_a_limit)
+{
+	cleanup_with(freep) char *tags = repeated("", "%TAG !a! x\n", 80000);
+
+	cleanup_with(freep) char *old_tags = repeated("", "%TAG !a! x\r", 80000);
+
+	assert_findings(tags, "17:1 E-LIMIT");
+	assert_findings(old_tags, "17:1 E-LIMIT");
+}
+END_TEST
+
 START_TEST(syntax_errors_say_where_and_what_to_do)
 {
 	assert_says("version: 0.0\nos: linux\n\tfiles: []\n",
@@ -187,5 +198,5 @@ TESTS("document", nodes_know_where_they_stand, of_equal_keys_the_last_one_stays,
 	an_alias_to_what_it_stands_in_or_to_nothing_is_refused,
 	tags_change_types_or_are_ignored, only_the_first_document_counts, nesting_has_a_limit,
 	the_number_of_values_has_a_limit, what_aliases_repeat_counts,
-	text_that_aliases_repeat_counts, anchors_have_a_limit,
+	text_that_aliases_repeat_counts, anchors_have_a_limit, directives_have_a_limit,
 	syntax_errors_say_where_and_what_to_do)
