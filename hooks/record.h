@@ -39,6 +39,7 @@ struct request {
 	unsigned timeout_s;
 	bool sudo;
 	bool first_of_event;
+	mode_t umask; /* the script's: that of who started the runner, not from the file */
 };
 
 void request_done(struct request *request);

@@ -47,8 +47,9 @@ static int open_record(const char *path)
 	return flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : fd;
 }
 
-/* Away from whoever started us: their terminal, session and working directory. */
-static void detach(void)
+/* Away from whoever started us: their terminal, session and working directory. Returns their
+ * umask: ours is for our own files, theirs for the script. */
+static mode_t detach(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
@@ -56,9 +57,9 @@ static void detach(void)
 	(void)fcntl(RUNNER_LOCK_FD, F_SETFD, FD_CLOEXEC); /* it need not be open */
 	(void)setsid(); /* refused if we lead a group: then we have one of our own */
 	(void)chdir("/");
-	(void)umask(022);
 	/* What the script orphans becomes our child, and so cannot hide. */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	return umask(022);
 }
 
 static int write_result(int dirfd, const struct run *run, struct error *err)
@@ -117,7 +118,7 @@ static void close_all_but_streams(const struct output *output)
 			(void)close(fd);
 }
 
-static int run(int dirfd, struct error *err)
+static int run(int dirfd, mode_t mask, struct error *err)
 {
 	cleanup_with(request_done) struct request request = { 0 };
 	cleanup_with(run_done) struct run run = { 0 };
@@ -125,6 +126,7 @@ static int run(int dirfd, struct error *err)
 
 	if (r < 0)
 		return r;
+	request.umask = mask;
 	run_script(&run, &request, dirfd);
 	r = write_result(dirfd, &run, err);
 	if (output_is_open(&run.output) && fork() == 0) {
@@ -137,6 +139,7 @@ static int run(int dirfd, struct error *err)
 int main(int argc, char **argv)
 {
 	struct error err = ERROR_NONE;
+	mode_t mask;
 	int dirfd;
 
 	if (argc != 2) {
@@ -150,8 +153,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "drover-hook: cannot lock %s: %s\n", argv[1], strerror(-dirfd));
 		return 2;
 	}
-	detach();
-	if (run(dirfd, &err) < 0) {
+	mask = detach();
+	if (run(dirfd, mask, &err) < 0) {
 		fprintf(stderr, "drover-hook: %s: %s\n", argv[1], err.text);
 		return 1;
 	}

@@ -255,7 +255,7 @@ static int become_script(const struct script *script, const struct request *requ
 	if (r < 0)
 		return r;
 	environment = environment_for(request, &account);
-	(void)umask(022);
+	(void)umask(request->umask);
 	/* Before the user changes: the reference starts anywhere, whoever may look. */
 	if (chdir(request->working_dir) < 0)
 		return error_set(
