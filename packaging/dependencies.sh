@@ -22,6 +22,7 @@ build  | libsystemd-dev          | systemd-devel
 build  | libjansson-dev          | jansson-devel
 build  | libyaml-dev             | libyaml-devel
 build  | libarchive-dev          | libarchive-devel
+build  | zlib1g-dev              | zlib-devel
 build  | libseccomp-dev          | libseccomp-devel
 build  | libacl1-dev             | libacl-devel
 build  | libselinux1-dev         | libselinux-devel

@@ -418,8 +418,8 @@ def run_case(number, name, function):
         allow(CASE_SECONDS)
         try:
             function(box)
-            left = box.processes()
-            assert not left, f"processes left running: {left}"
+            # What the case has just killed may take a moment to be gone.
+            assert wait_until(lambda: not box.processes(), 2), f"processes left running: {box.processes()}"
             print(f"ok {number} - {name}", flush=True)
             return True
         except Skip as reason:
