@@ -400,10 +400,8 @@ static void run_found(struct state *state, int dirfd)
 {
 	struct run *run = state->run;
 	struct error err = ERROR_NONE;
-	uint64_t began_ms;
+	uint64_t began_ms = time_boot_ms();
 
-	state->cgroup = scope_enter(state->request, &run->notes);
-	began_ms = time_boot_ms();
 	if (start(state, dirfd, &err) < 0) {
 		run->code = HOOK_UNKNOWN_ERROR;
 		set_message(run, "%s", err.text);
@@ -437,11 +435,14 @@ void run_script(struct run *ret, const struct request *request, int dirfd)
 		set_message(ret, "%s", err.text);
 		return;
 	}
+	ret->code = script_find(&state.script, request, &err);
+	/* Before the first message: the journal remembers for a second whose unit a process is. */
+	if (ret->code == HOOK_SUCCEEDED)
+		state.cgroup = scope_enter(request, &ret->notes);
 	if (request->first_of_event)
 		output_mark(&ret->output, "LifecycleEvent - %s", request->event);
 	output_mark(&ret->output, "Script - %s", request->location);
 	output_flush(&ret->output);
-	ret->code = script_find(&state.script, request, &err);
 	if (ret->code == HOOK_SUCCEEDED)
 		run_found(&state, dirfd);
 	else
