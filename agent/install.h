@@ -26,7 +26,9 @@ struct install_request {
 	enum file_exists_behavior
 		behavior;         /* the deployment's; the appspec's wins; UNSET is DISALLOW */
 	const char *install_root; /* put before every destination, or NULL */
-	bool rollback; /* restore from replaced/ what earlier deployments overwrote */
+	bool rollback;     /* restore from replaced/ what earlier deployments overwrote */
+	bool skip_compare; /* a PLAN_BEFORE_HOOKS that nobody is shown: files of ours count as
+			      replaced without being read */
 };
 
 /* When a plan is made decides what is an error: conflicts, unknown owners and lack of space are
@@ -38,7 +40,8 @@ enum plan_action { PLAN_NEW, PLAN_REPLACED, PLAN_SAME, PLAN_REMOVED, PLAN_KEPT }
 /* One line of the file-level difference. */
 struct plan_item {
 	enum plan_action action;
-	const char *path; /* as the user named it, without install_root */
+	const char *path; /* without install_root; where a link of root's led on the way, the
+			     path it led to */
 	char type;        /* 'f', 'd', 'l' */
 	mode_t mode;      /* after */
 	uid_t uid;
@@ -71,21 +74,30 @@ struct plan_totals plan_totals(const struct plan *plan);
 int plan_each(const struct plan *plan,
 	int (*each)(const struct plan_item *item, void *userdata), void *userdata);
 
+/*
+ * The lock of the whole state directory: from the plan at Install to the end of the switch only
+ * one install looks at the host and changes it. Waits at most wait_ms, then -EBUSY. Closing the
+ * fd releases it; a fork keeps it as long as it has the fd.
+ */
+int install_lock(const struct root *root, unsigned wait_ms, int *ret_fd, struct error *err);
+
 /* Called now and then with bytes and files staged so far; may be NULL. */
 typedef void install_progress_fn(uint64_t bytes, size_t files, void *userdata);
 
 /*
- * Carries the plan out and writes the group's manifest, install.json, cleanup file and
- * last-successful pointer. On failure everything is as before (or, where even that failed, the
- * journal is left for install_recover and err says so).
+ * Carries a plan made at Install out, once, and writes the group's manifest, install.json,
+ * cleanup file and last-successful pointer. On failure everything is as before (or, where even
+ * that failed, the journal is left for install_recover and err says so). On success err's text
+ * may hold a remark, with code 0.
  */
-int install_run(const struct plan *plan, install_progress_fn *progress, void *userdata,
-	struct error *err);
+int install_run(
+	struct plan *plan, install_progress_fn *progress, void *userdata, struct error *err);
 
 /*
  * Finishes or undoes an install of the group that was cut off, deciding by what is on disk;
  * nothing to do is fine. To be called with the group's lock held, before anything else. *ret
- * says what was done.
+ * says what was done; err's text (code 0) names what others have changed since and was left
+ * alone.
  */
 enum install_recovery { RECOVERY_NONE, RECOVERY_UNDONE, RECOVERY_FINISHED };
 int install_recover(const struct root *root, const char *group, enum install_recovery *ret,

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/switch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/root.h"
+#include "agent/target.h"
+#include "agent/xattr.h"
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/file.h"
+
+bool switch_without_flags;
+
+enum { STAGE_NAME_BYTES = 24 };
+
+static int open_directory(const struct switcher *switcher, const char *path)
+{
+	if (path[0] == '\0')
+		return target_open(switcher->root->instructions_fd, ".", O_RDONLY);
+	return target_open(switcher->slash_fd, path, O_RDONLY);
+}
+
+static int identify(int dirfd, const char *name, struct identity *ret)
+{
+	struct seen seen;
+	int r = target_see(dirfd, name, &seen);
+
+	*ret = (struct identity){ 0 };
+	if (r == 0)
+		*ret = (struct identity){ .ino = seen.ino, .birth = seen.birth };
+	return r == -ENOENT ? 0 : r;
+}
+
+/* The directory, if it is still the one that was planned for; else -ESTALE. The fd stays ours.
+ */
+static int directory_fd(struct switcher *switcher, uint32_t index)
+{
+	const struct journal_directory *directory = &switcher->section->directories[index];
+	size_t slot = index % ARRAY_SIZE(switcher->open);
+	cleanup_with(closep) int fd = -1;
+	struct identity identity;
+	int r;
+
+	if (switcher->open[slot].fd >= 0 && switcher->open[slot].directory == index)
+		return switcher->open[slot].fd;
+	fd = open_directory(switcher, directory->path);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+		return -ESTALE;
+	if (fd < 0)
+		return fd;
+	r = identify(fd, "", &identity);
+	if (r < 0)
+		return r;
+	if (!identity_equal(identity, directory->identity))
+		return -ESTALE;
+	closep(&switcher->open[slot].fd);
+	switcher->open[slot].directory = index;
+	return switcher->open[slot].fd = take_fd(&fd);
+}
+
+static int open_stage(struct switcher *switcher, uint32_t index)
+{
+	const struct journal_stage *stage = &switcher->section->stages[index];
+	struct stat st;
+	int *fd = &switcher->stage_fds[index];
+	int parent = directory_fd(switcher, stage->directory);
+
+	*fd = -1;
+	if (parent == -ESTALE)
+		return 0;
+	if (parent < 0)
+		return parent;
+	*fd = openat(parent, stage->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(*fd, &st) < 0)
+		return -errno;
+	/* Only root's own, and closed to others, is a stage. */
+	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
+		closep(fd);
+		*fd = -1;
+	}
+	return 0;
+}
+
+int switch_open(struct switcher *ret, const struct root *root,
+	const struct journal_section *section, bool strict, struct error *err)
+{
+	struct switcher opened = { .root = root, .section = section, .strict = strict };
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(opened.open); i++)
+		opened.open[i].fd = -1;
+	opened.stage_fds = xcalloc((size_t)section->n_stages + 1, sizeof(int));
+	for (uint32_t i = 0; i < section->n_stages; i++)
+		opened.stage_fds[i] = -1;
+	opened.slash_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret = opened;
+	if (opened.slash_fd < 0) {
+		r = error_set(err, -errno, "cannot open /: %m");
+		switch_done(ret);
+		return r;
+	}
+	for (uint32_t i = 0; i < section->n_stages; i++) {
+		r = open_stage(ret, i);
+		if (r < 0) {
+			(void)error_set(err, r, "cannot open %s in %s: %m",
+				section->stages[i].name,
+				section->directories[section->stages[i].directory].path);
+			switch_done(ret);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void switch_done(struct switcher *switcher)
+{
+	if (!switcher->stage_fds)
+		return;
+	for (uint32_t i = 0; i < switcher->section->n_stages; i++)
+		closep(&switcher->stage_fds[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(switcher->open); i++)
+		closep(&switcher->open[i].fd);
+	closep(&switcher->slash_fd);
+	free(switcher->stage_fds);
+	free(switcher->first_left_alone);
+	*switcher = (struct switcher){ 0 };
+}
+
+/* One operation with its two ends open, and what is found there. */
+struct step {
+	const struct op *op;
+	int fd;       /* the directory */
+	int stage_fd; /* -1: gone */
+	char staged[STAGE_NAME_BYTES];
+	char old[STAGE_NAME_BYTES]; /* where the long way keeps what was there */
+	struct identity here;
+	struct identity in_stage;
+	struct identity in_old;
+};
+
+enum state { STATE_PENDING, STATE_APPLIED, STATE_LOST };
+
+static int fail(const struct switcher *switcher, const struct op *op, int r, const char *what,
+	struct error *err)
+{
+	return error_set(err, r, "cannot %s %s/%s: %m", what,
+		switcher->section->directories[op->directory].path, op->name);
+}
+
+static void leave_alone(struct switcher *switcher, const struct op *op)
+{
+	if (switcher->n_left_alone++ == 0)
+		switcher->first_left_alone = xasprintf(
+			"%s/%s", switcher->section->directories[op->directory].path, op->name);
+}
+
+static int begin_step(struct switcher *switcher, uint32_t index, struct step *ret)
+{
+	const struct op *op = &switcher->section->ops[index];
+
+	*ret = (struct step){ .op = op, .stage_fd = switcher->stage_fds[op->stage] };
+	(void)snprintf(ret->staged, sizeof(ret->staged), "%u", op->number);
+	(void)snprintf(ret->old, sizeof(ret->old), "%u.old", op->number);
+	ret->fd = directory_fd(switcher, op->directory);
+	return ret->fd < 0 ? ret->fd : 0;
+}
+
+static int look(struct step *step)
+{
+	int r = identify(step->fd, step->op->name, &step->here);
+
+	if (r == 0 && step->stage_fd >= 0)
+		r = identify(step->stage_fd, step->staged, &step->in_stage);
+	if (r == 0 && step->stage_fd >= 0 && step->op->kind == OP_EXCHANGE)
+		r = identify(step->stage_fd, step->old, &step->in_old);
+	return r;
+}
+
+static enum state state_of(const struct step *step)
+{
+	const struct op *op = step->op;
+
+	if (op->kind == OP_REMOVE) {
+		if (identity_equal(step->here, op->before))
+			return STATE_PENDING;
+		return identity_equal(step->in_stage, op->before) ? STATE_APPLIED : STATE_LOST;
+	}
+	if (identity_equal(step->here, op->after))
+		return STATE_APPLIED;
+	return identity_equal(step->in_stage, op->after) ? STATE_PENDING : STATE_LOST;
+}
+
+int switch_has_begun(struct switcher *switcher, bool *ret, struct error *err)
+{
+	for (uint32_t i = 0; i < switcher->section->n_ops; i++) {
+		struct step step;
+		int r = begin_step(switcher, i, &step);
+
+		if (r == -ESTALE)
+			continue;
+		if (r == 0)
+			r = look(&step);
+		if (r < 0)
+			return fail(switcher, &switcher->section->ops[i], r, "look at", err);
+		if (state_of(&step) == STATE_APPLIED) {
+			*ret = true;
+			return 0;
+		}
+	}
+	*ret = false;
+	return 0;
+}
+
+static int rename_with(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	if (switch_without_flags)
+		return -EINVAL;
+	return renameat2(from_fd, from, to_fd, to, flags) < 0 ? -errno : 0;
+}
+
+static bool is_unsupported(int r)
+{
+	return r == -EINVAL || r == -ENOSYS || r == -ENOTTY || r == -EOPNOTSUPP;
+}
+
+static bool is_directory(int fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Renames to a name that must be free. */
+static int move(int from_fd, const char *from, int to_fd, const char *to)
+{
+	int r = rename_with(from_fd, from, to_fd, to, RENAME_NOREPLACE);
+
+	if (!is_unsupported(r))
+		return r;
+	if (is_directory(from_fd, from)) {
+		if (file_exists(to_fd, to))
+			return -EEXIST;
+		return renameat(from_fd, from, to_fd, to) < 0 ? -errno : 0;
+	}
+	/* A link does not replace; the file has two names for a moment. */
+	if (linkat(from_fd, from, to_fd, to, 0) < 0)
+		return -errno;
+	return unlinkat(from_fd, from, 0) < 0 ? -errno : 0;
+}
+
+/* Puts what is staged in place of what is there, which goes to the stage, under either name. */
+static int exchange(const struct step *step)
+{
+	const char *name = step->op->name;
+	int r = rename_with(step->stage_fd, step->staged, step->fd, name, RENAME_EXCHANGE);
+
+	if (!is_unsupported(r))
+		return r;
+	/* A directory cannot have two names: it is away for a moment. */
+	if (is_directory(step->fd, name)) {
+		if (renameat(step->fd, name, step->stage_fd, step->old) < 0)
+			return -errno;
+	} else {
+		if (linkat(step->fd, name, step->stage_fd, step->old, 0) < 0 && errno != EEXIST)
+			return -errno;
+		if (is_directory(step->stage_fd, step->staged) &&
+			unlinkat(step->fd, name, 0) < 0)
+			return -errno;
+	}
+	return renameat(step->stage_fd, step->staged, step->fd, name) < 0 ? -errno : 0;
+}
+
+/* 1 if it holds nothing, 0 if it does. */
+static int is_empty(int dirfd, const char *name)
+{
+	cleanup_with(closep) int fd = openat(
+		dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_with(closedirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int n = 0;
+
+	if (!dir)
+		return -errno;
+	(void)take_fd(&fd);
+	while (n < 3 && (errno = 0, entry = readdir(dir)))
+		n++;
+	if (n < 3 && errno != 0)
+		return -errno;
+	return n <= 2;
+}
+
+/* A directory that somebody filled meanwhile stays. */
+static int take_away(const struct step *step)
+{
+	const struct op *op = step->op;
+	int r;
+
+	if (op->is_directory) {
+		r = is_empty(step->fd, op->name);
+		if (r <= 0)
+			return r;
+	}
+	r = move(step->fd, op->name, step->stage_fd, step->staged);
+	if (r < 0 || !op->is_directory)
+		return r;
+	r = is_empty(step->stage_fd, step->staged);
+	if (r == 0)
+		r = move(step->stage_fd, step->staged, step->fd, op->name);
+	return r < 0 ? r : 0;
+}
+
+/* In the install itself: no looks before the deed, one after it. */
+static int do_strictly(const struct step *step)
+{
+	const struct op *op = step->op;
+	struct identity old;
+	int r;
+
+	if (step->stage_fd < 0)
+		return -ESTALE;
+	if (op->kind == OP_PLACE)
+		return move(step->stage_fd, step->staged, step->fd, op->name);
+	if (op->kind == OP_REMOVE) {
+		r = identify(step->fd, op->name, &old);
+		if (r == 0 && !identity_equal(old, op->before))
+			r = -ESTALE;
+		return r < 0 ? r : take_away(step);
+	}
+	r = exchange(step);
+	if (r < 0)
+		return r;
+	r = identify(step->stage_fd, step->staged, &old);
+	if (r == 0 && !old.ino)
+		r = identify(step->stage_fd, step->old, &old);
+	if (r < 0)
+		return r;
+	/* Somebody was faster: what they put there goes back, as good as never moved. */
+	if (!identity_equal(old, op->before)) {
+		(void)rename_with(
+			step->stage_fd, step->staged, step->fd, op->name, RENAME_EXCHANGE);
+		return -ESTALE;
+	}
+	return 0;
+}
+
+static int do_leniently(struct switcher *switcher, struct step *step)
+{
+	const struct op *op = step->op;
+	int r = look(step);
+	enum state state;
+
+	if (r < 0)
+		return r;
+	state = state_of(step);
+	if (state == STATE_APPLIED)
+		return 0;
+	if (op->kind == OP_REMOVE) {
+		if (state == STATE_PENDING && step->stage_fd >= 0)
+			return take_away(step);
+		if (step->here.ino)
+			leave_alone(switcher, op);
+		return 0;
+	}
+	if (state == STATE_PENDING && !step->here.ino)
+		return move(step->stage_fd, step->staged, step->fd, op->name);
+	if (state == STATE_PENDING && op->kind == OP_EXCHANGE &&
+		identity_equal(step->here, op->before))
+		return exchange(step);
+	leave_alone(switcher, op);
+	return 0;
+}
+
+static int set_metadata(int fd, const struct metadata *from, const struct metadata *to)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = to->mtime_s, .tv_nsec = to->mtime_ns } };
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_uid != to->uid || st.st_gid != to->gid) && fchown(fd, to->uid, to->gid) < 0)
+		return -errno;
+	r = xattrs_change(fd, from->xattrs, from->xattrs_n, to->xattrs, to->xattrs_n);
+	if (r < 0)
+		return r;
+	/* After the ACL, whose mask shows as the group's bits; the mode says the same. */
+	if (fstat(fd, &st) < 0 ||
+		(st.st_mode != to->mode && fchmod(fd, to->mode & 07777) < 0) ||
+		futimens(fd, times) < 0)
+		return -errno;
+	return 0;
+}
+
+static int set_time(int fd, const struct metadata *to)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = to->mtime_s, .tv_nsec = to->mtime_ns } };
+
+	return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+typedef int settle_fn(int fd, const struct journal_directory *directory);
+
+static int each_directory(struct switcher *switcher, settle_fn *settle, struct error *err)
+{
+	int first = 0;
+
+	for (uint32_t i = 0; i < switcher->section->n_directories; i++) {
+		const struct journal_directory *directory = &switcher->section->directories[i];
+		int fd = directory_fd(switcher, i);
+		int r = fd < 0 ? fd : settle(fd, directory);
+
+		/* Removed by this very install, or by others: nothing to settle. */
+		if (r == -ESTALE)
+			continue;
+		if (r < 0 && first == 0)
+			first = error_set(err, r, "cannot set owner, mode or time of %s: %m",
+				directory->path);
+	}
+	return first;
+}
+
+static int settle_after(int fd, const struct journal_directory *directory)
+{
+	if (directory->flags & DIRECTORY_SET)
+		return set_metadata(fd, &directory->before, &directory->after);
+	return 0;
+}
+
+static int settle_before(int fd, const struct journal_directory *directory)
+{
+	if (directory->flags & DIRECTORY_SET)
+		return set_metadata(fd, &directory->after, &directory->before);
+	return directory->path[0] ? set_time(fd, &directory->before) : 0;
+}
+
+static int settle_quiet(int fd, const struct journal_directory *directory)
+{
+	if (directory->flags & DIRECTORY_SET)
+		return set_time(fd, &directory->after);
+	return directory->flags & DIRECTORY_QUIET ? set_time(fd, &directory->before) : 0;
+}
+
+int switch_forward(struct switcher *switcher, struct error *err)
+{
+	for (uint32_t i = 0; i < switcher->section->n_ops; i++) {
+		struct step step;
+		int r = begin_step(switcher, i, &step);
+
+		if (r == -ESTALE && !switcher->strict) {
+			/* What was to be removed went with its directory. */
+			if (step.op->kind != OP_REMOVE)
+				leave_alone(switcher, step.op);
+			continue;
+		}
+		if (r == 0)
+			r = switcher->strict ? do_strictly(&step)
+					     : do_leniently(switcher, &step);
+		if (r == -ESTALE || r == -EEXIST || r == -ENOENT)
+			return error_set(err, r,
+				"%s/%s was changed by somebody else while this deployment was "
+				"installed",
+				switcher->section->directories[step.op->directory].path,
+				step.op->name);
+		if (r < 0)
+			return fail(switcher, step.op, r, "switch", err);
+	}
+	return each_directory(switcher, settle_after, err);
+}
+
+/* The long way back: what is there keeps a name in the stage. */
+static int undo_exchange(const struct step *step)
+{
+	const char *name = step->op->name;
+	int r;
+
+	if (identity_equal(step->in_stage, step->op->before)) {
+		r = rename_with(step->stage_fd, step->staged, step->fd, name, RENAME_EXCHANGE);
+		if (!is_unsupported(r))
+			return r;
+		r = renameat(step->stage_fd, step->staged, step->stage_fd, step->old) < 0
+			    ? -errno
+			    : 0;
+		if (r < 0)
+			return r;
+	}
+	if (is_directory(step->fd, name) || is_directory(step->stage_fd, step->old)) {
+		if (renameat(step->fd, name, step->stage_fd, step->staged) < 0)
+			return -errno;
+	} else if (linkat(step->fd, name, step->stage_fd, step->staged, 0) < 0 &&
+		   errno != EEXIST) {
+		return -errno;
+	}
+	return renameat(step->stage_fd, step->old, step->fd, name) < 0 ? -errno : 0;
+}
+
+static int undo_step(struct switcher *switcher, struct step *step)
+{
+	const struct op *op = step->op;
+	int r = look(step);
+	bool old_is_here;
+
+	if (r < 0)
+		return r;
+	old_is_here = op->before.ino && identity_equal(step->here, op->before);
+	if (old_is_here || step->stage_fd < 0)
+		return 0;
+	switch (op->kind) {
+	case OP_PLACE:
+		if (!identity_equal(step->here, op->after))
+			break;
+		if (identity_equal(step->in_stage, op->after))
+			return unlinkat(step->fd, op->name, 0) < 0 ? -errno : 0;
+		return move(step->fd, op->name, step->stage_fd, step->staged);
+	case OP_REMOVE:
+		if (!step->here.ino && identity_equal(step->in_stage, op->before))
+			return move(step->stage_fd, step->staged, step->fd, op->name);
+		break;
+	case OP_EXCHANGE:
+		if (identity_equal(step->here, op->after))
+			return undo_exchange(step);
+		/* Cut off on the long way, when a directory had no name in its place. */
+		if (!step->here.ino && identity_equal(step->in_old, op->before))
+			return move(step->stage_fd, step->old, step->fd, op->name);
+		break;
+	}
+	if (step->here.ino)
+		leave_alone(switcher, op);
+	return 0;
+}
+
+int switch_back(struct switcher *switcher, struct error *err)
+{
+	int first = 0;
+
+	for (uint32_t i = switcher->section->n_ops; i-- > 0;) {
+		struct step step;
+		int r = begin_step(switcher, i, &step);
+
+		if (r == -ESTALE) {
+			leave_alone(switcher, step.op);
+			continue;
+		}
+		if (r == 0)
+			r = undo_step(switcher, &step);
+		if (r < 0 && first == 0)
+			first = fail(switcher, step.op, r, "put back", err);
+	}
+	return first;
+}
+
+int switch_restore(struct switcher *switcher, struct error *err)
+{
+	return each_directory(switcher, settle_before, err);
+}
+
+int switch_settle(struct switcher *switcher, struct error *err)
+{
+	return each_directory(switcher, settle_quiet, err);
+}
+
+int switch_sync(struct switcher *switcher, bool others_only, struct error *err)
+{
+	const struct journal_section *section = switcher->section;
+	dev_t done[64];
+	size_t n = 0;
+	struct stat st;
+
+	if (fstat(switcher->root->instructions_fd, &st) < 0)
+		return error_set(err, -errno, "cannot look at the state directory: %m");
+	done[n++] = st.st_dev;
+	if (!others_only && syncfs(switcher->root->instructions_fd) < 0)
+		return error_set(err, -errno, "cannot sync the file system of %s: %m",
+			switcher->root->path);
+	for (uint32_t i = 0; i < section->n_stages; i++) {
+		int fd = directory_fd(switcher, section->stages[i].directory);
+		bool known = false;
+
+		if (fd == -ESTALE)
+			continue;
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return error_set(err, fd < 0 ? fd : -errno, "cannot look at %s: %m",
+				section->directories[section->stages[i].directory].path);
+		for (size_t j = 0; j < n; j++)
+			known = known || done[j] == st.st_dev;
+		if (known)
+			continue;
+		if (n < ARRAY_SIZE(done))
+			done[n++] = st.st_dev;
+		if (syncfs(fd) < 0)
+			return error_set(err, -errno, "cannot sync the file system of %s: %m",
+				section->directories[section->stages[i].directory].path);
+	}
+	return 0;
+}
+
+int switch_drop(struct switcher *switcher, struct error *err)
+{
+	const struct journal_section *section = switcher->section;
+	int first = 0;
+
+	for (uint32_t i = 0; i < section->n_stages; i++) {
+		const struct journal_stage *stage = &section->stages[i];
+		struct error removing = ERROR_NONE;
+		int fd;
+		int r;
+
+		if (switcher->stage_fds[i] < 0)
+			continue;
+		fd = directory_fd(switcher, stage->directory);
+		r = fd < 0 ? error_set(&removing, fd, "%m")
+			   : file_remove_tree(fd, stage->name, &removing);
+		if (r < 0 && first == 0)
+			first = error_set(err, r, "%s: %s",
+				section->directories[stage->directory].path, removing.text);
+	}
+	return first;
+}
