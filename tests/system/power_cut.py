@@ -21,7 +21,7 @@ import faults
 
 IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2
-SAMPLE = 12
+SAMPLE = 3 if drover.ASAN else 12
 
 MKFS = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-N", "4096"],
