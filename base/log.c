@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +57,11 @@ void log_open(void)
 		log_warning("DROVER_LOG=%s is not a level; one of error, warning, notice, "
 			    "info, debug",
 			name);
+}
+
+bool log_is_journal(void)
+{
+	return to_journal;
 }
 
 int log_set_level(const char *name)

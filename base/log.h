@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * One line per fact an operator acts on. To the journal with structured fields when standard
  * error is the journal's (a service), else to standard error. Libraries return errors and stay
@@ -20,6 +22,9 @@ enum log_level {
 /* Takes the level from DROVER_LOG (error, warning, notice, info, debug; default notice) and
  * finds out where to log. */
 void log_open(void);
+
+/* True if messages go to the journal. */
+bool log_is_journal(void);
 
 /* Sets the level by its name. Returns 0 or -EINVAL. */
 int log_set_level(const char *name);
