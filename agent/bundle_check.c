@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/bundle_targets.h"
 #include "appspec/appspec.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -292,5 +291,4 @@ void bundle_check_strictly(
 		.spec = spec,
 		.problems = problems,
 		.unstartable = SEVERITY_ERROR });
-	bundle_check_targets(bundle_fd, spec, problems);
 }
