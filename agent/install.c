@@ -64,7 +64,7 @@ struct run {
 
 /* The original of a path goes to the new replaced/ before its place is taken: a link where it
  * can be, so that nothing can be lost between. */
-static int keep_original(struct run *run, int replaced, int before, uint32_t index)
+static int keep_original(struct run *run, int replaced, int before, bool same, uint32_t index)
 {
 	struct plan *plan = run->plan;
 	struct node *node = tree_node(&plan->tree, index);
@@ -76,9 +76,10 @@ static int keep_original(struct run *run, int replaced, int before, uint32_t ind
 
 	(void)snprintf(number, sizeof(number), "%u", node->original);
 	if (!(node->flags & NODE_SAVED)) {
-		if (owned->original == node->original && before < 0)
+		if (same)
 			return 0; /* the same deployment again: it is there */
 		(void)snprintf(old, sizeof(old), "%u", owned->original);
+		(void)unlinkat(replaced, number, 0);
 		r = before < 0 ? -ENOENT
 			       : stage_keep(&run->stager, before, old, replaced, number);
 		/* Gone with its deployment's directory: there is nothing to carry on. */
@@ -87,6 +88,8 @@ static int keep_original(struct run *run, int replaced, int before, uint32_t ind
 		return r == -ENOENT ? 0 : r;
 	}
 	fd = target_open_node(plan->root_fd, &plan->tree, node->parent, O_RDONLY);
+	/* Left by an earlier try of the same deployment; nothing refers to it. */
+	(void)unlinkat(replaced, number, 0);
 	return fd < 0 ? fd
 		      : stage_keep(&run->stager, fd, tree_name(&plan->tree, index), replaced,
 				number);
@@ -108,8 +111,9 @@ static int keep_originals(struct run *run)
 	if (plan->before.deployment && !same)
 		before = operations_open_replaced(plan, plan->before.deployment, false);
 	for (uint32_t i = 1; i < plan->tree.n_nodes; i++) {
-		int r = plan->tree.nodes[i].original ? keep_original(run, replaced, before, i)
-						     : 0;
+		int r = plan->tree.nodes[i].original
+				? keep_original(run, replaced, before, same, i)
+				: 0;
 
 		if (r < 0) {
 			cleanup_with(freep) char *path = plan_path(plan, i);

@@ -45,6 +45,8 @@ enum {
 	DIRECTORY_SET = 1 << 0,
 	/* Holds a stage directory and nothing else changes there: always gets its time back. */
 	DIRECTORY_QUIET = 1 << 1,
+	/* One directory of each file system concerned: where to sync. */
+	DIRECTORY_SYNC = 1 << 2,
 };
 
 struct journal_directory {

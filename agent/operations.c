@@ -298,7 +298,8 @@ int operations_announce(const struct operations *operations, const struct plan *
 
 		r = fd < 0 ? fail(plan, fd, "open", node, err)
 			   : describe(plan, node, fd, &paths[i], &directories[i], err);
-		directories[i].flags = node == STATE_NODE ? 0 : DIRECTORY_QUIET;
+		directories[i].flags = node == STATE_NODE ? 0
+							  : DIRECTORY_QUIET | DIRECTORY_SYNC;
 		stages[i] = (struct journal_stage){ .directory = (uint32_t)i,
 			.name = operations->stage_name };
 	}
@@ -435,7 +436,7 @@ static int put_directory(struct stream *stream, const struct plan *plan, uint32_
 			r = xattrs_read(fd, label_enabled(), &before);
 		if (r < 0)
 			return fail(plan, r, "read the attributes of", node, err);
-		directory.flags = DIRECTORY_SET;
+		directory.flags = DIRECTORY_SET | (flags & DIRECTORY_SYNC);
 		directory.before.xattrs = before.data;
 		directory.before.xattrs_n = before.len;
 		directory.after = (struct metadata){ .mode = mode,
@@ -467,13 +468,29 @@ static void put_op(struct stream *stream, const struct operations *operations,
 	journal_put_op(stream, &op);
 }
 
-/* A directory that only holds a stage gets its time back in the end. */
-static unsigned quiet_flag(const struct operations *operations, const bool *busy, size_t index)
+/* What the switch has to know of a directory in the journal. */
+static unsigned flags_of(const struct operations *operations, const struct plan *plan,
+	const bool *busy, size_t index)
 {
-	if (index == 0 || busy[index])
+	const struct tree *tree = &plan->tree;
+	uint32_t node = operations->directories[index];
+	unsigned flags = 0;
+	dev_t device;
+
+	if (node == STATE_NODE)
 		return 0;
-	(void)operations;
-	return DIRECTORY_QUIET;
+	/* It only holds a stage: its time comes back. */
+	if (!busy[index])
+		flags |= DIRECTORY_QUIET;
+	device = tree_seen(tree, tree_node(tree, node))->device;
+	for (size_t i = 1; i < index; i++) {
+		uint32_t other = operations->directories[i];
+
+		/* Mostly the first is on the same file system. */
+		if (tree_seen(tree, tree_node(tree, other))->device == device)
+			return flags;
+	}
+	return flags | DIRECTORY_SYNC;
 }
 
 int operations_write(const struct operations *operations, const struct plan *plan,
@@ -493,7 +510,7 @@ int operations_write(const struct operations *operations, const struct plan *pla
 	journal_put_count(stream, (uint32_t)operations->n_directories);
 	for (size_t i = 0; i < operations->n_directories && r >= 0; i++)
 		r = put_directory(stream, plan, operations->directories[i],
-			quiet_flag(operations, busy, i), err);
+			flags_of(operations, plan, busy, i), err);
 	if (r < 0)
 		return r;
 	journal_put_count(stream, (uint32_t)operations->n_stages);

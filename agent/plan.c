@@ -87,7 +87,11 @@ void plan_freep(struct plan **plan)
 
 static char *normal_install_root(const char *path)
 {
-	char *normal = path && *path ? path_normalise("/", path) : NULL;
+	/* Its own path may lead over links; those below it may not. */
+	char *normal = path && *path ? realpath(path, NULL) : NULL;
+
+	if (!normal && path && *path)
+		normal = path_normalise("/", path); /* opening it will say what is wrong */
 
 	if (normal && strcmp(normal, "/") == 0)
 		freep(&normal);

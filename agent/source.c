@@ -463,6 +463,12 @@ static int collect_entry(struct walk *walk, const struct appspec_file *file)
 			"source '%s' is not in the bundle: %s", file->source, strerror(-r));
 		return 0;
 	}
+	if (!plan->request.install_root &&
+		path_is_below(file->destination, plan->request.root->path)) {
+		plan_problem(plan, walk->entry, "E-DESTINATION",
+			"destination %s is in the state directory", file->destination);
+		return 0;
+	}
 	r = target_resolve(
 		&plan->tree, plan->root_fd, file->destination, on_way, walk, &node, &err);
 	if (r < 0) {

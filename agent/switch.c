@@ -75,8 +75,6 @@ static int open_stage(struct switcher *switcher, uint32_t index)
 	int parent = directory_fd(switcher, stage->directory);
 
 	*fd = -1;
-	if (parent == -ESTALE)
-		return 0;
 	if (parent < 0)
 		return parent;
 	*fd = openat(parent, stage->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -90,6 +88,22 @@ static int open_stage(struct switcher *switcher, uint32_t index)
 		*fd = -1;
 	}
 	return 0;
+}
+
+/* Going on without one file system of several would tear what belongs together. */
+static void explain_stage(const struct journal_section *section,
+	const struct journal_stage *stage, int r, struct error *err)
+{
+	const char *path = section->directories[stage->directory].path;
+
+	if (r == -ESTALE)
+		(void)error_set(err, r,
+			"%s is not the directory it was; is its file system mounted? (if it is "
+			"gone "
+			"for good, move the group's journal in deployment-instructions away)",
+			path);
+	else
+		(void)error_set(err, r, "cannot open %s in %s: %m", stage->name, path);
 }
 
 int switch_open(struct switcher *ret, const struct root *root,
@@ -113,9 +127,7 @@ int switch_open(struct switcher *ret, const struct root *root,
 	for (uint32_t i = 0; i < section->n_stages; i++) {
 		r = open_stage(ret, i);
 		if (r < 0) {
-			(void)error_set(err, r, "cannot open %s in %s: %m",
-				section->stages[i].name,
-				section->directories[section->stages[i].directory].path);
+			explain_stage(section, &section->stages[i], r, err);
 			switch_done(ret);
 			return r;
 		}
@@ -312,6 +324,8 @@ static int take_away(const struct step *step)
 			return r;
 	}
 	r = move(step->fd, op->name, step->stage_fd, step->staged);
+	if (r == -EXDEV && op->is_directory)
+		return 0; /* removed in the end, by switch_settle() */
 	if (r < 0 || !op->is_directory)
 		return r;
 	r = is_empty(step->stage_fd, step->staged);
@@ -566,42 +580,53 @@ int switch_restore(struct switcher *switcher, struct error *err)
 	return each_directory(switcher, settle_before, err);
 }
 
+/* An overlay refuses to rename a directory that its lower layer has, but removes it. */
+static void remove_unmoved(struct switcher *switcher)
+{
+	for (uint32_t i = 0; i < switcher->section->n_ops; i++) {
+		const struct op *op = &switcher->section->ops[i];
+		struct step step;
+
+		if (op->kind == OP_REMOVE && op->is_directory &&
+			begin_step(switcher, i, &step) == 0 &&
+			identify(step.fd, op->name, &step.here) == 0 &&
+			identity_equal(step.here, op->before))
+			/* Not empty any more: it stays. */
+			(void)unlinkat(step.fd, op->name, AT_REMOVEDIR);
+	}
+}
+
 int switch_settle(struct switcher *switcher, struct error *err)
 {
+	remove_unmoved(switcher);
 	return each_directory(switcher, settle_quiet, err);
 }
 
 int switch_sync(struct switcher *switcher, bool others_only, struct error *err)
 {
 	const struct journal_section *section = switcher->section;
-	dev_t done[64];
-	size_t n = 0;
+	struct stat state;
 	struct stat st;
 
-	if (fstat(switcher->root->instructions_fd, &st) < 0)
+	if (fstat(switcher->root->instructions_fd, &state) < 0)
 		return error_set(err, -errno, "cannot look at the state directory: %m");
-	done[n++] = st.st_dev;
 	if (!others_only && syncfs(switcher->root->instructions_fd) < 0)
 		return error_set(err, -errno, "cannot sync the file system of %s: %m",
 			switcher->root->path);
-	for (uint32_t i = 0; i < section->n_stages; i++) {
-		int fd = directory_fd(switcher, section->stages[i].directory);
-		bool known = false;
+	for (uint32_t i = 0; i < section->n_directories; i++) {
+		int fd;
 
+		if (!(section->directories[i].flags & DIRECTORY_SYNC))
+			continue;
+		fd = directory_fd(switcher, i);
 		if (fd == -ESTALE)
 			continue;
 		if (fd < 0 || fstat(fd, &st) < 0)
 			return error_set(err, fd < 0 ? fd : -errno, "cannot look at %s: %m",
-				section->directories[section->stages[i].directory].path);
-		for (size_t j = 0; j < n; j++)
-			known = known || done[j] == st.st_dev;
-		if (known)
-			continue;
-		if (n < ARRAY_SIZE(done))
-			done[n++] = st.st_dev;
-		if (syncfs(fd) < 0)
+				section->directories[i].path);
+		if (st.st_dev != state.st_dev && syncfs(fd) < 0)
 			return error_set(err, -errno, "cannot sync the file system of %s: %m",
-				section->directories[section->stages[i].directory].path);
+				section->directories[i].path);
 	}
 	return 0;
 }

@@ -48,7 +48,11 @@ int switch_forward(struct switcher *switcher, struct error *err);
 int switch_back(struct switcher *switcher, struct error *err);
 int switch_restore(struct switcher *switcher, struct error *err);
 
-/* Gives the directories that held stages their time, after the stages are gone. */
+/*
+ * What comes once all operations are on disk and the stages are gone: gives the directories
+ * that held stages their time, and removes old directories that could not be renamed away (on
+ * an overlay).
+ */
 int switch_settle(struct switcher *switcher, struct error *err);
 
 /* Waits until every file system concerned has all on disk; with `others_only` not that of the
