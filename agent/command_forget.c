@@ -27,7 +27,7 @@ static int prepare(struct site *site, const struct options *options, struct erro
 	if (r == 0)
 		r = site_lock_group(site, "drover-agent forget", options->wait_ms, &said, err);
 	operation_say_recovered(said);
-	return r == -ENOENT ? error_set(err, -EINVAL, "%s", err->text) : r;
+	return r == -ENOENT ? error_recode(err, -EINVAL) : r;
 }
 
 static int remove_pointer(const struct site *site, const char *kind, struct error *err)

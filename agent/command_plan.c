@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "agent/bundle_check.h"
 #include "agent/install.h"
@@ -73,8 +74,7 @@ static int prepare(struct planning *planning, const struct options *options, str
 				   .target_dir = planning->bundle },
 		&planning->problems, err);
 	/* What is wrong with an archive is wrong input, whatever errno it came with. */
-	return r < 0 && r != -EINTR && r != -ENOSPC ? error_set(err, -EINVAL, "%s", err->text)
-						    : r;
+	return r < 0 && r != -EINTR && r != -ENOSPC ? error_recode(err, -EINVAL) : r;
 }
 
 static int check(struct planning *planning, const struct options *options)
@@ -91,16 +91,24 @@ static int check(struct planning *planning, const struct options *options)
 static int plan_files(struct planning *planning, const struct options *options,
 	struct plan **ret, struct error *err)
 {
-	const struct install_request request = {
+	cleanup_with(freep) char *empty = path_join(planning->scratch.path, "install-root");
+	const char *install_root = planning->site.install_root;
+	struct install_request request = {
 		.root = &planning->site.root,
 		.group = planning->site.group.id,
 		.deployment = "plan",
 		.bundle_dir = planning->bundle,
 		.spec = planning->spec,
 		.behavior = options->behavior,
-		.install_root = options->install_root,
+		.install_root = install_root,
 	};
 
+	/* One that deploy would make. */
+	if (install_root && !file_exists(AT_FDCWD, install_root)) {
+		if (mkdir(empty, 0755) < 0)
+			return error_set(err, -errno, "cannot make %s: %m", empty);
+		request.install_root = empty;
+	}
 	return install_plan(ret, &request, PLAN_BEFORE_HOOKS, &planning->problems, err);
 }
 

@@ -18,6 +18,8 @@
 #include "hooks/hook.h"
 #include "hooks/lifecycle.h"
 
+enum { MAX_SAID = 1000 };
+
 /* clang-format off */
 static const struct edge {
 	enum deployment_state from;
@@ -60,8 +62,34 @@ void deployment_notify(struct deployment *deployment, const struct deployment_no
 	deployment->on_notice(notice, deployment->userdata);
 }
 
+/* FNV-1a: two sentences of one deployment that collide do not happen. */
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+	return hash;
+}
+
+static bool was_said(struct deployment *deployment, const char *text)
+{
+	uint64_t hash = hash_of(text);
+
+	for (size_t i = 0; i < deployment->n_said; i++)
+		if (deployment->said[i] == hash)
+			return true;
+	if (deployment->n_said < MAX_SAID) {
+		xgrow(&deployment->said, &deployment->cap_said, deployment->n_said);
+		deployment->said[deployment->n_said++] = hash;
+	}
+	return false;
+}
+
 void deployment_find(struct deployment *deployment, enum severity severity, const char *text)
 {
+	if (was_said(deployment, text))
+		return;
 	deployment_notify(deployment,
 		&(struct deployment_notice){
 			.kind = NOTICE_FINDING, .severity = severity, .text = text });
@@ -148,7 +176,7 @@ void deployment_worker_callbacks(struct deployment *deployment, struct worker_ca
 		.userdata = deployment };
 }
 
-static void forget_event(struct deployment *deployment)
+void deployment_forget_event(struct deployment *deployment)
 {
 	free(deployment->event.directory);
 	free(deployment->event.archive);
@@ -179,7 +207,7 @@ static void enter_next(struct deployment *deployment)
 	const struct events *events = deployment->request->events;
 	int event;
 
-	forget_event(deployment);
+	deployment_forget_event(deployment);
 	if (deployment->cancelled) {
 		deployment_fail(deployment, DEPLOYMENT_CANCELLED, HOOK_UNKNOWN_ERROR, NULL,
 			"cancelled: %s", deployment->cancelled);
@@ -342,7 +370,8 @@ void deployment_cancel(struct deployment *deployment, const char *why)
 	} else if (deployment->hook) {
 		hook_cancel(deployment->hook);
 	} else if (deployment->worker && (deployment->state == DEPLOYMENT_INSTALL ||
-						 deployment->state == DEPLOYMENT_DOWNLOAD)) {
+						 deployment->state == DEPLOYMENT_DOWNLOAD ||
+						 deployment->state == DEPLOYMENT_CHECK)) {
 		worker_kill(deployment->worker);
 	}
 }
@@ -351,7 +380,7 @@ void deployment_free(struct deployment *deployment)
 {
 	if (!deployment)
 		return;
-	forget_event(deployment);
+	deployment_forget_event(deployment);
 	bundle_unpack_free(deployment->unpack);
 	worker_free(deployment->worker);
 	hook_free(deployment->hook);
@@ -362,6 +391,7 @@ void deployment_free(struct deployment *deployment)
 	free(deployment->archive);
 	free(deployment->previous_archive);
 	free(deployment->cancelled);
+	free(deployment->said);
 	free(deployment->result.event);
 	free(deployment->result.script);
 	free(deployment->result.message);

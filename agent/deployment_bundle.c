@@ -149,7 +149,8 @@ static void report_problems(
 	}
 	first = diagnostics_first_error(problems);
 	if (problems->n_errors > 1)
-		*ret_first = xasprintf("%s (the first of %zu errors)", first, problems->n_errors);
+		*ret_first = xasprintf(
+			"%s (the first of %zu errors)", first, problems->n_errors);
 	else
 		*ret_first = take(&first);
 }
@@ -205,6 +206,39 @@ static int make_logs(struct deployment *deployment, struct error *err)
 	return r;
 }
 
+static void begin(struct deployment *deployment)
+{
+	struct error err = ERROR_NONE;
+	int r = begin_record(deployment, &err);
+
+	if (r == 0)
+		r = make_logs(deployment, &err);
+	if (r < 0) {
+		deployment_fail(deployment, DEPLOYMENT_FAILED, HOOK_UNKNOWN_ERROR, NULL, "%s",
+			err.text);
+		deployment_input(deployment, INPUT_FAILED);
+		return;
+	}
+	deployment_notify(deployment, &(struct deployment_notice){ .kind = NOTICE_STARTED,
+					      .files = deployment->unpacked.entries,
+					      .bytes = deployment->unpacked.bytes });
+	deployment_input(deployment, INPUT_DONE);
+}
+
+static void on_planned(int r, const struct error *err, void *userdata)
+{
+	struct deployment *deployment = userdata;
+
+	worker_free(take(&deployment->worker));
+	if (r < 0 && deployment->cancelled)
+		deployment_fail(deployment, DEPLOYMENT_CANCELLED, HOOK_UNKNOWN_ERROR, NULL,
+			"cancelled: %s", deployment->cancelled);
+	if (r < 0)
+		fail_input(deployment, r, err->text);
+	else
+		begin(deployment);
+}
+
 void deployment_enter_check(struct deployment *deployment)
 {
 	cleanup_with(diagnostics_done) struct diagnostics problems = { 0 };
@@ -218,19 +252,14 @@ void deployment_enter_check(struct deployment *deployment)
 			first ? first : "the bundle cannot be read");
 		return;
 	}
-	r = begin_record(deployment, &err);
-	if (r == 0)
-		r = make_logs(deployment, &err);
-	if (r < 0) {
-		deployment_fail(deployment, DEPLOYMENT_FAILED, HOOK_UNKNOWN_ERROR, NULL, "%s",
-			err.text);
-		deployment_input(deployment, INPUT_FAILED);
+	/* An application must not be stopped for a revision that cannot be installed. Where no
+	 * script comes first, Install itself finds out as early. */
+	if (!deployment_has_early_scripts(deployment)) {
+		begin(deployment);
 		return;
 	}
-	deployment_notify(deployment, &(struct deployment_notice){ .kind = NOTICE_STARTED,
-					      .files = deployment->unpacked.entries,
-					      .bytes = deployment->unpacked.bytes });
-	deployment_input(deployment, INPUT_DONE);
+	if (deployment_plan_ahead(deployment, on_planned, &err) < 0)
+		on_planned(err.code, &err, deployment);
 }
 
 /* ---- DOWNLOAD */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/events.h"
 #include "agent/root.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -148,6 +149,21 @@ static int find_hook(struct deployment *deployment, struct error *err)
 	if (deployment->event.hook && deployment->event.hook->n_scripts == 0)
 		deployment->event.hook = NULL;
 	return r;
+}
+
+bool deployment_has_early_scripts(struct deployment *deployment)
+{
+	const struct events *events = deployment->request->events;
+	bool found = false;
+
+	for (size_t i = 0; i < events->n && !found; i++) {
+		if (lifecycle_find(events->names[i]) == EVENT_INSTALL)
+			break;
+		deployment->event.name = events->names[i];
+		found = find_hook(deployment, NULL) == 0 && deployment->event.hook;
+		deployment_forget_event(deployment);
+	}
+	return found;
 }
 
 /* ---- before the first script */

@@ -53,12 +53,12 @@ static void send_remark(struct worker_link *link, const char *remark)
 	worker_send_finding(link, SEVERITY_WARNING, text);
 }
 
-static int plan_install(struct plan **ret, struct worker_link *link,
-	const struct install_request *request, struct error *err)
+static int plan(struct plan **ret, struct worker_link *link,
+	const struct install_request *request, enum plan_stage stage, struct error *err)
 {
 	cleanup_with(diagnostics_done) struct diagnostics problems = { 0 };
 	cleanup_with(freep) char *first = NULL;
-	int r = install_plan(ret, request, PLAN_AT_INSTALL, &problems, err);
+	int r = install_plan(ret, request, stage, &problems, err);
 
 	send_problems(link, &problems);
 	first = diagnostics_first_error(&problems);
@@ -68,35 +68,65 @@ static int plan_install(struct plan **ret, struct worker_link *link,
 	return r;
 }
 
-static int install(struct worker_link *link, void *argument, struct error *err)
+static struct install_request request_of(
+	const struct deployment *deployment, const char *bundle_dir)
 {
-	const struct deployment *deployment = argument;
 	const struct deployment_request *request = deployment->request;
-	const struct install_request install = {
+
+	return (struct install_request){
 		.root = deployment->root,
 		.group = request->group,
 		.deployment = request->id,
-		.bundle_dir = deployment->archive,
+		.bundle_dir = bundle_dir,
 		.spec = deployment->spec,
 		.behavior = request->behavior,
 		.install_root = request->install_root,
 		.rollback = request->rollback,
 	};
-	cleanup_with(plan_freep) struct plan *plan = NULL;
+}
+
+static int install(struct worker_link *link, void *argument, struct error *err)
+{
+	const struct deployment *deployment = argument;
+	const struct install_request request = request_of(deployment, deployment->archive);
+	cleanup_with(plan_freep) struct plan *planned = NULL;
 	cleanup_with(closep) int lock_fd = -1;
 	int r = install_lock(deployment->root, STATE_LOCK_WAIT_MS, &lock_fd, err);
 
-	if (r < 0)
-		return r;
-	r = plan_install(&plan, link, &install, err);
 	if (r == 0)
-		r = install_run(plan, on_progress, link, err);
+		r = plan(&planned, link, &request, PLAN_AT_INSTALL, err);
+	if (r == 0)
+		r = install_run(planned, on_progress, link, err);
 	if (r < 0)
 		return r;
 	if (err->text[0] != '\0')
 		send_remark(link, err->text);
-	send_totals(link, plan);
+	send_totals(link, planned);
 	return 0;
+}
+
+/* ---- CHECK: in the worker */
+
+static int plan_ahead(struct worker_link *link, void *argument, struct error *err)
+{
+	const struct deployment *deployment = argument;
+	struct install_request request = request_of(deployment, deployment->staging);
+	cleanup_with(plan_freep) struct plan *planned = NULL;
+	cleanup_with(closep) int lock_fd = -1;
+	int r = install_lock(deployment->root, STATE_LOCK_WAIT_MS, &lock_fd, err);
+
+	request.skip_compare = true;
+	return r < 0 ? r : plan(&planned, link, &request, PLAN_BEFORE_HOOKS, err);
+}
+
+int deployment_plan_ahead(struct deployment *deployment,
+	void (*on_done)(int r, const struct error *err, void *userdata), struct error *err)
+{
+	struct worker_callbacks callbacks;
+
+	deployment_worker_callbacks(deployment, &callbacks, on_done);
+	return worker_start(&deployment->worker, deployment->loop, "planning", plan_ahead,
+		deployment, &callbacks, err);
 }
 
 /* ---- INSTALL: here */

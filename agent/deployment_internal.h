@@ -53,6 +53,9 @@ struct deployment {
 		char *summary;
 	} event;
 
+	uint64_t *said; /* hashes of findings, so that none is said twice */
+	size_t n_said, cap_said;
+
 	struct bundle_unpack *unpack;
 	struct bundle_progress unpacked;
 	struct worker *worker;
@@ -74,7 +77,8 @@ void deployment_input(struct deployment *deployment, enum deployment_input input
 
 void deployment_notify(struct deployment *deployment, const struct deployment_notice *notice);
 
-/* A finding that bears its own "error: " or "warning: "; and a sentence that gets the latter.
+/* Once for the same words: Install looks again at what was looked at before the first script.
+ * A finding that bears its own "error: " or "warning: "; and a sentence that gets the latter.
  */
 void deployment_find(struct deployment *deployment, enum severity severity, const char *text);
 void deployment_warn(struct deployment *deployment, const char *format, ...)
@@ -92,6 +96,16 @@ int deployment_save(struct deployment *deployment, struct error *err);
 
 /* Says that the event at hand is over. */
 void deployment_event_ended(struct deployment *deployment, bool failed);
+
+/* Forgets the event at hand, with what it uses. */
+void deployment_forget_event(struct deployment *deployment);
+
+/* True if an event before Install has scripts, of our bundle or the earlier one. */
+bool deployment_has_early_scripts(struct deployment *deployment);
+
+/* Plans without looking at contents, in a worker; errors fail the check. */
+int deployment_plan_ahead(struct deployment *deployment,
+	void (*on_done)(int r, const struct error *err, void *userdata), struct error *err);
 
 /* Callbacks of workers, for the steps that say nothing else. */
 struct worker_callbacks;

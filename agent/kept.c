@@ -20,7 +20,7 @@ int kept_prepare(struct site *site, const struct options *options, const char *c
 	int r = site_open(site, options, false, err);
 
 	if (r == -ENOENT)
-		return error_set(err, -EINVAL, "%s", err->text);
+		return error_recode(err, -EINVAL);
 	if (r == 0)
 		r = site_choose_group(site, options, false, err);
 	if (r == 0)

@@ -2,6 +2,7 @@
 #include "agent/operation.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
 
@@ -116,7 +118,7 @@ static void fill_request(const struct site *site, const struct options *options,
 	request->group_name = site->group.name;
 	request->application = site->group.application;
 	request->events = &options->events;
-	request->install_root = options->install_root;
+	request->install_root = site->install_root;
 	request->ignore_stop_failures = options->ignore_stop_failures;
 	request->start_in_root = options->working_directory
 					 ? strcmp(options->working_directory, "root") == 0
@@ -128,8 +130,13 @@ static void fill_request(const struct site *site, const struct options *options,
 static int run_loop(struct operation *operation, const struct site *site,
 	const struct deployment_request *request, struct error *err)
 {
-	int r = loop_new(&operation->loop, err);
+	int r = 0;
 
+	/* An image or a test that begins empty. */
+	if (site->install_root)
+		r = file_make_dirs(AT_FDCWD, site->install_root, 0755, err);
+	if (r == 0)
+		r = loop_new(&operation->loop, err);
 	if (r == 0)
 		r = watch_signals(operation, err);
 	if (r < 0)

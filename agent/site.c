@@ -28,9 +28,15 @@ static int absolute(const char *path, char **ret, struct error *err)
 	return 0;
 }
 
-static int open_root(struct site *site, const char *path, bool make, struct error *err)
+static int open_root(struct site *site, const struct options *options, const char *path,
+	bool make, struct error *err)
 {
-	int r;
+	int r = 0;
+
+	if (options->install_root)
+		r = absolute(options->install_root, &site->install_root, err);
+	if (r < 0)
+		return r;
 
 	if (!make && !file_exists(AT_FDCWD, path))
 		return error_set(
@@ -48,14 +54,14 @@ int site_open(struct site *site, const struct options *options, bool make, struc
 		err);
 
 	if (r < 0)
-		return error_set(err, -EINVAL, "%s", err->text);
+		return error_recode(err, -EINVAL);
 	if (!options->state_dir && site->settings.root_dir)
-		return open_root(site, site->settings.root_dir, make, err);
+		return open_root(site, options, site->settings.root_dir, make, err);
 	r = absolute(options->state_dir ? options->state_dir : default_state, &state, err);
 	if (r < 0)
 		return r;
 	path = path_join(state, "deployment-root");
-	return open_root(site, path, make, err);
+	return open_root(site, options, path, make, err);
 }
 
 int site_open_local(struct site *site, const struct options *options, struct error *err)
@@ -65,14 +71,14 @@ int site_open_local(struct site *site, const struct options *options, struct err
 		err);
 
 	if (r < 0)
-		return error_set(err, -EINVAL, "%s", err->text);
+		return error_recode(err, -EINVAL);
 	if (!site->settings.has_start)
 		site->settings.start_in_root = true;
 	if (site->settings.root_dir)
-		return open_root(site, site->settings.root_dir, true, err);
+		return open_root(site, options, site->settings.root_dir, true, err);
 	if (file_exists(AT_FDCWD, reference_root))
-		return open_root(site, reference_root, true, err);
-	return open_root(site, "/var/lib/drover/deployment-root", true, err);
+		return open_root(site, options, reference_root, true, err);
+	return open_root(site, options, "/var/lib/drover/deployment-root", true, err);
 }
 
 int site_choose_group(
@@ -94,6 +100,7 @@ int site_lock_group(struct site *site, const char *command, int64_t wait_ms, cha
 void site_done(struct site *site)
 {
 	lock_release(&site->lock);
+	free(site->install_root);
 	group_done(&site->group);
 	groups_done(&site->groups);
 	root_done(&site->root);

@@ -17,7 +17,8 @@ struct site {
 	struct root root;
 	struct groups groups;
 	struct deployment_group group;
-	struct lock lock; /* of the group */
+	struct lock lock;   /* of the group */
+	char *install_root; /* absolute, or NULL */
 };
 
 /* A site that holds nothing yet: site_done() may follow. */

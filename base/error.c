@@ -29,6 +29,13 @@ int error_set(struct error *err, int r, const char *format, ...)
 	return r;
 }
 
+int error_recode(struct error *err, int r)
+{
+	if (err)
+		err->code = r;
+	return r;
+}
+
 int error_wrap(struct error *err, const char *format, ...)
 {
 	char inner[sizeof(err->text)];

@@ -22,6 +22,10 @@ struct error {
 int error_set(struct error *err, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Another code for the same words: what was not found may be wrong use to the caller. Returns
+ * r. */
+int error_recode(struct error *err, int r);
+
 /* Puts "<formatted>: " before the text that err holds. Returns err's code (or -EIO if err is
  * NULL or empty). */
 int error_wrap(struct error *err, const char *format, ...)
