@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/bundle_targets.h"
 #include "appspec/appspec.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -291,4 +292,5 @@ void bundle_check_strictly(
 		.spec = spec,
 		.problems = problems,
 		.unstartable = SEVERITY_ERROR });
+	bundle_check_targets(bundle_fd, spec, problems);
 }

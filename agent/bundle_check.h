@@ -13,6 +13,9 @@ struct diagnostics;
  */
 void bundle_check(int bundle_fd, const struct appspec *spec, struct diagnostics *problems);
 
-/* The same for the author of the bundle: what no host could start is an error as well. */
+/*
+ * The same for the author of the bundle: what no host could start is an error as well, and so
+ * is what the plan of a deployment would find wrong on any host (agent/bundle_targets.h).
+ */
 void bundle_check_strictly(
 	int bundle_fd, const struct appspec *spec, struct diagnostics *problems);

@@ -240,9 +240,7 @@ static int make_link(
 	struct entry_link link;
 	const char *reason;
 
-	if (!target)
-		return error_set(err, -EBADMSG, "is a link without a target");
-	reason = entry_link_judge(&link, x->path, target);
+	reason = entry_link_judge(&link, x->path, target ? target : "");
 	if (reason)
 		return error_set(err, -EPERM, "%s", reason);
 	if (link.visits_root && !x->first_through_root)

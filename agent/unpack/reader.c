@@ -76,6 +76,9 @@ static int open_zip(struct reader *reader, const struct zip_end *end, struct err
 {
 	reader->is_zip = true;
 	reader->modes_are_made_up = !end->unix_modes;
+	reader->names_are_changed = end->unix_modes && end->backslashes;
+	if (end->n_entries == 0)
+		return error_set(err, -EBADMSG, "has no entries");
 	/* Only by the central directory: what stands in front of a cut is not the bundle. */
 	if (archive_read_support_format_zip_seekable(reader->archive) != ARCHIVE_OK ||
 		archive_read_open_fd(reader->archive, reader->stream.fd, BLOCK_BYTES) !=
@@ -175,12 +178,12 @@ static const char *find_name(struct reader *reader, struct archive_entry *entry)
 {
 	const char *name = archive_entry_pathname(entry);
 
-	if (name || !reader->is_zip)
+	if (!reader->is_zip || (name && !reader->names_are_changed))
 		return name;
 	if (zip_raw_name(reader->stream.fd, (uint64_t)archive_filter_bytes(reader->archive, 0),
 		    reader->raw_name, sizeof(reader->raw_name)))
 		return reader->raw_name;
-	return NULL;
+	return name;
 }
 
 int reader_next(struct reader *reader, struct archive_entry **ret, const char **ret_name,

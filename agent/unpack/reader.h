@@ -24,6 +24,7 @@ struct reader {
 	uint64_t n_entries;
 	bool is_zip;
 	bool modes_are_made_up; /* a zip that was not made on Unix */
+	bool names_are_changed; /* libarchive takes backslashes for slashes, even on Unix */
 	char raw_name[65536];   /* a zip entry's name that libarchive would not tell */
 };
 

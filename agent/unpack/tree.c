@@ -15,6 +15,9 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+/* What an honest archive, whatever its size, is far from. */
+enum { LATER_BYTES = 64 << 20, LOOKS_BYTES = 1 << 20 };
+
 /* Heads each record of `later`; the path with its NUL and the ACL follow. */
 struct later {
 	struct timespec mtime;
@@ -152,8 +155,9 @@ int tree_finish_file(int fd, const struct tree_attributes *attributes, struct er
 	return 0;
 }
 
-static void remember(struct tree *tree, const char *path,
-	const struct tree_attributes *attributes, const void *acl, size_t n_acl)
+static int remember(struct tree *tree, const char *path,
+	const struct tree_attributes *attributes, const void *acl, size_t n_acl,
+	struct error *err)
 {
 	struct later later = {
 		.mtime = attributes->mtime,
@@ -163,11 +167,15 @@ static void remember(struct tree *tree, const char *path,
 	};
 
 	if (!later.has_mtime && n_acl == 0)
-		return;
+		return 0;
+	if (tree->later.len + sizeof(later) + later.n_path + n_acl > LATER_BYTES)
+		return error_set(err, -EFBIG,
+			"brings the names of directories over 64 MiB, the most that is kept");
 	buf_append(&tree->later, &later, sizeof(later));
 	buf_append(&tree->later, path, later.n_path);
 	if (n_acl > 0)
 		buf_append(&tree->later, acl, n_acl);
+	return 0;
 }
 
 static int make_or_adjust(struct tree *tree, const char *name,
@@ -206,14 +214,14 @@ int tree_make_dir(struct tree *tree, const char *path, const struct tree_attribu
 			AT_SYMLINK_NOFOLLOW) < 0)
 		return error_set(err, -errno, "cannot be given to user %u and group %u: %m",
 			attributes->uid, attributes->gid);
-	remember(tree, path, attributes, default_acl, n_default_acl);
-	if (ret_fd) {
+	r = remember(tree, path, attributes, default_acl, n_default_acl, err);
+	if (r == 0 && ret_fd) {
 		*ret_fd = openat(
 			tree->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (*ret_fd < 0)
 			return error_set(err, -errno, "cannot be opened: %m");
 	}
-	return 0;
+	return r;
 }
 
 static int finish_link(struct tree *tree, const char *name,
@@ -247,6 +255,9 @@ int tree_make_link(struct tree *tree, const char *path, const char *target,
 	}
 	if (r < 0)
 		return r;
+	if (needs_look && tree->looks.len > LOOKS_BYTES)
+		return error_set(err, -EFBIG,
+			"is one more link that goes back behind a name than are looked at");
 	if (needs_look)
 		buf_append(&tree->looks, path, strlen(path) + 1);
 	return finish_link(tree, name, attributes, err);

@@ -19,6 +19,7 @@ enum {
 	LOCAL_BYTES = 30,
 	COMMENT_MAX = 65535,
 	NAME_AND_EXTRA_MAX = 2 * 65535,
+	BLOCK_BYTES = 64 * 1024,
 	UNICODE_PATH = 0x7075,
 	MADE_ON_UNIX = 3,
 	MADE_ON_DARWIN = 19,
@@ -82,6 +83,22 @@ static void read_totals(int fd, const unsigned char *end, uint64_t end_offset, u
 	*ret_offset = le64(end64 + 48);
 }
 
+static bool has_backslash(int fd, uint64_t from, uint64_t end)
+{
+	cleanup_with(freep) unsigned char *block = xmalloc(BLOCK_BYTES);
+
+	while (from < end) {
+		size_t n = end - from < BLOCK_BYTES ? (size_t)(end - from) : BLOCK_BYTES;
+
+		if (!read_at(fd, from, block, n))
+			return false;
+		if (memchr(block, '\\', n))
+			return true;
+		from += n;
+	}
+	return false;
+}
+
 bool zip_read_end(int fd, struct zip_end *ret)
 {
 	unsigned char central[CENTRAL_BYTES];
@@ -96,6 +113,7 @@ bool zip_read_end(int fd, struct zip_end *ret)
 	ret->unix_modes = read_at(fd, offset, central, sizeof(central)) &&
 			  memcmp(central, "PK\1\2", 4) == 0 &&
 			  (central[5] == MADE_ON_UNIX || central[5] == MADE_ON_DARWIN);
+	ret->backslashes = has_backslash(fd, offset, end_offset);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 struct zip_end {
 	uint64_t n_entries; /* as its last record claims */
 	bool unix_modes;    /* the first entry was written by a system with modes */
+	bool backslashes;   /* there may be names with backslashes */
 };
 
 /* False if there is no end record: the file is no zip, or cut off. */

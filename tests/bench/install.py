@@ -153,17 +153,26 @@ class Bench:
         self.fs = options.fs or file_system_of(directory)
         self.serial = 0
         self.missed = 0
-        self.agent = self._find("drover-agent", "agent/drover-agent")
-        self.measure_program = self._find("tests/bench/measure")
-        self.syncs_program = self._find("tests/bench/syncs")
-        self.fault_program = self._find("tests/system/fault")
+        self.agent = self._find("drover-agent")
+        self.measure_program = self._find("measure")
+        self.syncs_program = self._find("syncs")
+        self.fault_program = self._find("fault")
+        self._gather_helpers()
 
-    def _find(self, *names):
-        for name in names:
-            path = os.path.join(self.build, name)
-            if os.access(path, os.X_OK):
+    def _find(self, name):
+        for where, _, names in os.walk(self.build):
+            path = os.path.join(where, name)
+            if name in names and os.access(path, os.X_OK):
                 return path
-        sys.exit(f"install.sh: no {names[0]} in {self.build}; is it built?")
+        return sys.exit(f"install.sh: no {name} in {self.build}; is it built?")
+
+    def _gather_helpers(self):
+        """As the installed agent has them, in one directory."""
+        libexec = os.path.join(self.directory, "libexec")
+        os.mkdir(libexec)
+        for name in ("drover-hook", "drover-unpack"):
+            os.symlink(self._find(name), os.path.join(libexec, name))
+        os.environ["DROVER_LIBEXEC_DIR"] = libexec
 
     def fresh(self):
         self.serial += 1

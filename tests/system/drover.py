@@ -88,19 +88,17 @@ class Programs:
     made = None
 
     def __init__(self):
+        found = {name: find_program(name) for name in (*HELPERS, "drover-agent")}
+        for name, path in found.items():
+            if not path:
+                raise Skip(f"{name} is not built in {BUILD}")
         self.directory = tempfile.mkdtemp(prefix="drover-programs-")
         self.libexec = os.path.join(self.directory, "libexec")
         os.mkdir(self.libexec)
         for name in HELPERS:
-            path = find_program(name)
-            if not path:
-                raise Skip(f"{name} is not built in {BUILD}")
-            os.symlink(path, os.path.join(self.libexec, name))
-        agent = find_program("drover-agent")
-        if not agent:
-            raise Skip(f"drover-agent is not built in {BUILD}")
+            os.symlink(found[name], os.path.join(self.libexec, name))
         for name in PROGRAMS:
-            os.symlink(agent, os.path.join(self.directory, name))
+            os.symlink(found["drover-agent"], os.path.join(self.directory, name))
 
     @classmethod
     def get(cls):

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 
-from drover import ASAN, BUILD, Result, Skip, wait_until
+from drover import ASAN, BUILD, Result, Skip, find_program, wait_until
 
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps", "psmisc", "curl", "strace", "acl", "attr"]
 # systemd-firstboot waits for a person; the others are of no use here, or write where they should not.
@@ -79,14 +79,20 @@ class Layers:
         for program in ("unshare", "nsenter", "setpriv", "systemd-nspawn", "mmdebstrap", "meson", "ldd"):
             if not shutil.which(program):
                 raise Skip(f"needs {program}")
+        if not find_program("drover-agent"):
+            raise Skip(f"drover-agent is not built in {BUILD}")
         remove_leftovers()
         self.base = base_root()
         self.directory = tempfile.mkdtemp(prefix=SCRATCH)
         self.lock = hold(os.path.join(self.directory, "lock"), fcntl.LOCK_EX)
         self.drover = os.path.join(self.directory, "drover")
-        self.prefix = install(self.drover)
-        add_libraries(self.drover, self.base)
         self.hosts = 0
+        try:
+            self.prefix = install(self.drover)
+            add_libraries(self.drover, self.base)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -185,9 +191,9 @@ def install(layer):
     done = subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", layer],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     assert done.returncode == 0, "meson install: " + done.stdout
-    agents = [path for path in glob.glob(layer + "/**/drover-agent", recursive=True) if os.access(path, os.X_OK)]
-    if not agents:
-        raise Skip(f"drover-agent is not built in {BUILD}")
+    agents = glob.glob(glob.escape(layer) + "/**/drover-agent", recursive=True)
+    agents = [path for path in agents if os.access(path, os.X_OK) and not os.path.isdir(path)]
+    assert agents, "meson install installs no drover-agent"
     return os.path.dirname(os.path.dirname(agents[0]))[len(layer):]
 
 
@@ -247,9 +253,10 @@ class Host:
         if cgroups != "unified" and not has_version_1():
             raise Skip("this machine has no control groups of version 1")
         layers.hosts += 1
-        self.name = f"drover{layers.hosts}"
+        self.directory = os.path.join(layers.directory, str(layers.hosts))
+        self.id = hashlib.sha256(self.directory.encode()).hexdigest()[:32]
+        self.name = f"drover-{layers.hosts}-{self.id[:6]}"  # unlike those of another suite that runs meanwhile
         self.group = os.path.join(os.path.basename(layers.directory), self.name)
-        self.directory = os.path.join(layers.directory, self.name)
         self.prefix = layers.prefix
         self.root = os.path.join(self.directory, "root")
         self.console = os.path.join(self.directory, "console.log")
@@ -263,7 +270,6 @@ class Host:
                                  stderr=subprocess.PIPE, text=True, check=False)
         if mounted.returncode != 0:
             raise Skip("cannot mount an overlay: " + mounted.stderr.strip())
-        self.id = hashlib.sha256(self.directory.encode()).hexdigest()[:32]
         put(os.path.join(self.root, "etc/hostname"), self.name + "\n")
         put(os.path.join(self.root, "etc/machine-id"), self.id + "\n")
 

@@ -5,6 +5,7 @@ system calls. After a recovery run the tree is exactly the old one or exactly th
 next deployment succeeds.
 
 A sample of all N by default; DROVER_FULL=1 runs every one. DROVER_SEED repeats a sample,
+DROVER_INSTALL_ONLY=1 leaves bundles and hooks out,
 DROVER_ONLY="kill=123" (or "error=17:EIO", "kill=40 then kill=3") a single case, DROVER_KEEP=1
 keeps what failed."""
 
@@ -16,7 +17,10 @@ import drover
 import faults
 
 KEEP = os.environ.get("DROVER_KEEP") == "1"
-COUNTS = {"kill": 30, "kill-after": 6, "EIO": 12, "ENOSPC": 12, "full": 6, "twice": 14}
+# Sanitizers make runs several times as long.
+SHARE = 4 if drover.ASAN else 1
+COUNTS = {"kill": 30 // SHARE, "kill-after": 6 // SHARE, "EIO": 12 // SHARE, "ENOSPC": 12 // SHARE, "full": 6 // SHARE,
+          "twice": 14 // SHARE}
 
 tap = faults.Tap()
 
@@ -93,7 +97,8 @@ def cases(total, rng):
 
 def main():
     faults.enter_mount_namespace()
-    faults.find_programs()
+    if not faults.INSTALL_ONLY:
+        faults.find_programs()
     value = faults.seed()
     rng = random.Random(value)
     directory = faults.scratch()
@@ -103,7 +108,8 @@ def main():
         only = os.environ.get("DROVER_ONLY")
         chosen = [only.split(" then ")] if only else cases(shop.calls, rng)
         struck = [one(shop, rng, *case) for case in chosen]
-        tap.note(f"{len(struck)} runs, {sum(struck)} struck; seed {value}")
+        tap.note(f"{len(struck)} runs, {sum(struck)} struck, {faults.verdicts['old']} old and {faults.verdicts['new']} new trees; "
+                 f"seed {value}")
     finally:
         drover.Programs.done()
         if not KEEP:

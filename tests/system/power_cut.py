@@ -21,7 +21,7 @@ import faults
 
 IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2
-SAMPLE = 12
+SAMPLE = 3 if drover.ASAN else 12
 
 MKFS = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-N", "4096"],
@@ -178,7 +178,8 @@ def check_tools(directory):
 
 def main():
     faults.enter_mount_namespace()
-    faults.find_programs()
+    if not faults.INSTALL_ONLY:
+        faults.find_programs()
     value = faults.seed()
     rng = random.Random(value)
     directory = faults.scratch()
@@ -188,7 +189,7 @@ def main():
         only = os.environ.get("DROVER_ONLY")
         chosen = [parse_case(only)] if only else [(name, None) for name in LAYOUTS]
         runs = sum(run_layout(directory, revisions, name, rng, case) for name, case in chosen)
-        tap.note(f"{runs} power cuts; seed {value}")
+        tap.note(f"{runs} power cuts, {faults.verdicts['old']} old and {faults.verdicts['new']} new trees; seed {value}")
     finally:
         drover.Programs.done()
         shutil.rmtree(directory, ignore_errors=True)

@@ -191,9 +191,10 @@ STOP = """#!/bin/sh
 # Ends what an earlier revision started, if it is there.
 pidfile={run}/pid
 [ -s "$pidfile" ] || exit 0
-kill "$(cat "$pidfile")" 2>/dev/null || true
+pid=$(cat "$pidfile")
+kill "$pid" 2>/dev/null || true
 for i in $(seq 100); do
-    kill -0 "$(cat "$pidfile")" 2>/dev/null || break
+    kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
 done
 rm -f "$pidfile"
@@ -201,7 +202,7 @@ rm -f "$pidfile"
 VALIDATE = """#!/bin/bash
 set -e
 curl --silent --show-error --fail --noproxy '*' --retry 50 --retry-delay 0 --retry-connrefused --max-time 30 \\
-    "http://127.0.0.1:{port}{path}"
+    --output /dev/null "http://127.0.0.1:{port}{path}"
 """
 
 

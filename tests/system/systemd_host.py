@@ -77,10 +77,10 @@ def recovers(host):
     return host.run("drover-agent", "status").expect(0)
 
 
-def deploys_again(host, name="next"):
+def deploys_again(host, *more, name="next"):
     """A host is well if it takes a deployment, with hooks, and shows it."""
     path = bundle(host, name, hooks={"AfterInstall": f"echo $LIFECYCLE_EVENT >{OUT}/{name}\n"})
-    deploy(host, path).expect(0)
+    deploy(host, path, *more).expect(0)
     assert version(host) == name
     assert host.read(f"{OUT}/{name}") == "AfterInstall\n"
     nothing_is_left_over(host)
@@ -208,8 +208,7 @@ def an_application_outlives_the_stop_of_the_unit_that_deployed_it(host):
     assert len(pids) == 1 and host.pids(RUNNING) == pids
 
 
-HOOK_WITH_APPLICATION = APPLICATION + f"""touch {OUT}/release.fifo
-while [ ! -e {OUT}/release ]; do sleep 0.05; done
+HOOK_WITH_APPLICATION = APPLICATION + f"""while [ ! -e {OUT}/release ]; do sleep 0.05; done
 echo "$LIFECYCLE_EVENT" >>{OUT}/ended
 """
 
@@ -229,9 +228,8 @@ def cut_off_in_hook(host, cut):
     write(host.path(OUT + "/release"))
     host.await_file(OUT + "/ended")
     assert len(host.pids(RUNNING)) == 1
-    assert wait_until(lambda: host.run("drover-agent", "status").status == 0, 20)
     recovers(host)
-    deploys_again(host)
+    deploys_again(host, "--wait=20")
     assert host.read(OUT + "/ended") == "ApplicationStart\n", "the script ran twice"
     assert len(host.pids(RUNNING)) == 1
 
