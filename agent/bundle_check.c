@@ -113,14 +113,14 @@ static void check_source(const struct check *check, const struct appspec_file *f
 	struct stat st;
 
 	if (fd < 0) {
-		report_unopened(check, file->source_mark, "source", "E-SOURCE-MISSING",
-			file->source, fd);
+		report_unopened(
+			check, file->source_mark, "source", "E-FILE-MISSING", file->source, fd);
 		return;
 	}
 	if (fstat(fd, &st) < 0)
 		return;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISLNK(st.st_mode))
-		add(check, SEVERITY_ERROR, file->source_mark, "E-SOURCE-TYPE",
+		add(check, SEVERITY_ERROR, file->source_mark, "E-FILE-TYPE",
 			"source '%s' is neither a file nor a directory nor a link",
 			file->source);
 	if (S_ISREG(st.st_mode) && same_name(file->source, file->destination))

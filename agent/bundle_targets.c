@@ -275,18 +275,6 @@ static void check_permission(
 			permission->object);
 }
 
-/* What lies in no destination at all, parsing the appspec has told already. */
-static bool is_in_destination(const struct targets *targets, const char *object)
-{
-	const struct appspec *spec = targets->spec;
-
-	for (size_t i = 0; i < spec->n_files; i++)
-		if (path_is_below(object, spec->files[i].destination) ||
-			path_is_below(spec->files[i].destination, object))
-			return true;
-	return false;
-}
-
 void bundle_check_targets(
 	int bundle_fd, const struct appspec *spec, struct diagnostics *problems)
 {
@@ -301,11 +289,12 @@ void bundle_check_targets(
 	if (targets.n > 0)
 		qsort(targets.items, targets.n, sizeof(*targets.items), compare_targets);
 	check_collisions(&targets);
+	appspec_check_objects(spec, problems);
 	for (size_t i = 0; i < spec->n_permissions; i++) {
 		if (targets.comparisons > LIMIT_COMPARISONS)
 			return;
 		targets.comparisons += spec->n_files;
-		if (is_in_destination(&targets, spec->permissions[i].object))
+		if (appspec_may_install(spec, spec->permissions[i].object))
 			check_permission(&targets, &spec->permissions[i]);
 	}
 }

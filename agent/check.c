@@ -103,8 +103,8 @@ static void check_appspec(const char *path, int fd, struct diagnostics *problems
 
 	if (file_read_fd(fd, path, APPSPEC_LIMIT_BYTES, &text, &err) < 0)
 		add_error(problems, path, &err);
-	else
-		(void)appspec_parse(&spec, text.data, text.len, path, problems);
+	else if (appspec_parse(&spec, text.data, text.len, path, problems) == 0)
+		appspec_check_objects(spec, problems);
 }
 
 /* Unpacking for a look, in a loop of its own. */

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 static void free_texts(char **texts, size_t n)
 {
@@ -75,6 +76,17 @@ const struct appspec_hook *appspec_find_hook(const struct appspec *spec, const c
 		if (strcmp(spec->hooks[i].event, event) == 0)
 			return &spec->hooks[i];
 	return NULL;
+}
+
+bool appspec_may_install(const struct appspec *spec, const char *path)
+{
+	for (size_t i = 0; i < spec->n_files; i++) {
+		const char *destination = spec->files[i].destination;
+
+		if (path_is_below(path, destination) || path_is_below(destination, path))
+			return true;
+	}
+	return false;
 }
 
 unsigned appspec_hook_timeout_s(const struct appspec_hook *hook)

@@ -117,6 +117,15 @@ int appspec_load(
 /* The hook of an event, or NULL. */
 const struct appspec_hook *appspec_find_hook(const struct appspec *spec, const char *event);
 
+/* False if the path is neither in a destination of files nor above one. */
+bool appspec_may_install(const struct appspec *spec, const char *path);
+
+/*
+ * Warns of permissions whose object nothing can match, by their paths alone. For authors: the
+ * plan of a deployment knows better, as links on the host may lead to the object.
+ */
+void appspec_check_objects(const struct appspec *spec, struct diagnostics *diagnostics);
+
 /* What an event's scripts may take in all; UINT_MAX seconds at most. */
 unsigned appspec_hook_timeout_s(const struct appspec_hook *hook);
 

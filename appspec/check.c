@@ -59,31 +59,6 @@ static void check_file(
 	warn_of_script(file, spec, report);
 }
 
-/* Everything an install creates lies below a destination or is one of its parents. */
-static bool may_match(const struct appspec *spec, const char *object)
-{
-	for (size_t i = 0; i < spec->n_files; i++) {
-		const char *destination = spec->files[i].destination;
-
-		if (!destination || path_is_below(object, destination) ||
-			path_is_below(destination, object))
-			return true;
-	}
-	return false;
-}
-
-static void check_permission(const struct appspec_permission *permission,
-	const struct appspec *spec, struct report *report)
-{
-	if (!permission->object)
-		return;
-	if (!may_match(spec, permission->object))
-		report_warning(report, permission->mark, "W-PERM-UNMATCHED",
-			"object '%s' is in no destination of files, so the entry applies to "
-			"nothing",
-			quote(permission->object));
-}
-
 static void check_script(
 	const struct appspec_script *script, const struct appspec *spec, struct report *report)
 {
@@ -122,15 +97,28 @@ static void check_scripts(const struct appspec *spec, struct report *report)
 			check_script(&spec->hooks[i].scripts[j], spec, report);
 }
 
-void appspec_check(const struct appspec *spec, bool files_known, struct report *report)
+void appspec_check(const struct appspec *spec, struct report *report)
 {
-	bool few_scripts = spec->n_files * count_scripts(spec) <= LIMIT_PAIRS;
-	bool few_permissions = spec->n_files * spec->n_permissions <= LIMIT_PAIRS;
-
-	for (size_t i = 0; few_scripts && i < spec->n_files; i++)
+	if (spec->n_files * count_scripts(spec) > LIMIT_PAIRS)
+		return;
+	for (size_t i = 0; i < spec->n_files; i++)
 		check_file(&spec->files[i], spec, report);
-	for (size_t i = 0; files_known && few_permissions && i < spec->n_permissions; i++)
-		check_permission(&spec->permissions[i], spec, report);
-	if (few_scripts)
-		check_scripts(spec, report);
+	check_scripts(spec, report);
+}
+
+void appspec_check_objects(const struct appspec *spec, struct diagnostics *diagnostics)
+{
+	struct report report = { .name = spec->name, .diagnostics = diagnostics };
+
+	if (spec->n_files * spec->n_permissions > LIMIT_PAIRS)
+		return;
+	for (size_t i = 0; i < spec->n_permissions; i++) {
+		const struct appspec_permission *permission = &spec->permissions[i];
+
+		if (!appspec_may_install(spec, permission->object))
+			report_warning(&report, permission->mark, "W-PERM-UNMATCHED",
+				"object '%s' is in no destination of files, so the entry "
+				"applies to nothing",
+				quote(permission->object));
+	}
 }

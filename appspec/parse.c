@@ -202,7 +202,6 @@ static void warn_of_unknown_sections(const struct node *root, struct report *rep
 static void parse_root(struct appspec *spec, const struct node *root, struct report *report)
 {
 	struct sections sections = { 0 };
-	size_t errors_before;
 
 	if (node_is_absent(root)) {
 		report_error(report, root ? root->mark : at_start, "E-EMPTY",
@@ -225,10 +224,9 @@ static void parse_root(struct appspec *spec, const struct node *root, struct rep
 	check_os(sections.os, report);
 	parse_behavior(spec, sections.behavior, report);
 	parse_hooks(spec, sections.hooks, report);
-	parse_permissions(spec, sections.permissions, report);
-	errors_before = report->n_errors;
 	parse_files(spec, sections.files, report);
-	appspec_check(spec, report->n_errors == errors_before, report);
+	parse_permissions(spec, sections.permissions, report);
+	appspec_check(spec, report);
 }
 
 /* libyaml would guess other encodings; the reference takes UTF-8 alone. */

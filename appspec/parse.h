@@ -19,8 +19,5 @@ void parse_hooks(struct appspec *spec, const struct node *node, struct report *r
 extern const char *const parse_events[];
 extern const size_t parse_n_events;
 
-/*
- * What is odd about a model as a whole: all of it warnings. files_known: the files section was
- * read without error, so that what is not in it is not installed.
- */
-void appspec_check(const struct appspec *spec, bool files_known, struct report *report);
+/* What is odd about a model as a whole: all of it warnings. */
+void appspec_check(const struct appspec *spec, struct report *report);

@@ -76,8 +76,13 @@ static bool is_decimal(const char *text)
 	text = skip_sign(text);
 	if (strcmp(text, "0") == 0)
 		return true;
-	return *text >= '1' && *text <= '9' && all_in(text, "0123456789_") &&
-	       !strstr(text, "__") && text[strlen(text) - 1] != '_';
+	if (*text < '1' || *text > '9' || !all_in(text, "0123456789_,"))
+		return false;
+	/* Between digits only. */
+	for (; *text; text++)
+		if (!isdigit((unsigned char)text[0]) && !isdigit((unsigned char)text[1]))
+			return false;
+	return true;
 }
 
 static bool is_prefixed(const char *text, char letter, const char *digits)
@@ -156,7 +161,7 @@ static int digit_value(char c)
 static int64_t add_digits(int64_t value, int64_t base, const char *digits, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (digits[i] == '_')
+		if (digits[i] == '_' || digits[i] == ',')
 			continue;
 		if (__builtin_mul_overflow(value, base, &value) ||
 			__builtin_add_overflow(value, digit_value(digits[i]), &value))

@@ -7,7 +7,7 @@
 /*
  * What a plain (unquoted) scalar means by the rules of YAML 1.1 as the reference's library
  * applies them: `yes` is a boolean, `0755` an octal number, `0888`, `0o755` and `1e3` are
- * text. Dates are text here.
+ * text, `1,000` is a number. Dates are text here.
  */
 enum scalar_type { SCALAR_NULL, SCALAR_BOOLEAN, SCALAR_INTEGER, SCALAR_FLOAT, SCALAR_TEXT };
 

@@ -15,7 +15,7 @@ struct diagnostic {
 	char *file;      /* as the user knows it; may be NULL */
 	unsigned line;   /* from 1; 0: no place */
 	unsigned column; /* from 1, in characters; 0: no place */
-	const char *id;  /* stable name, such as "E-MODE-CHAR" (doc/appspec); a literal */
+	const char *id;  /* stable name, such as "E-MODE-CHAR" (drover-appspec(5)); a literal */
 	char *text;      /* what was found, what is allowed, what to do */
 };
 

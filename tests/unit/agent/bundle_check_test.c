@@ -52,8 +52,8 @@ START_TEST(a_source_must_be_there)
 	put("a", "", 0644);
 	assert_check(SOURCE("a"), "");
 	assert_check(SOURCE("/"), "");
-	assert_check(SOURCE("b"), "3:18 E-SOURCE-MISSING");
-	assert_check(SOURCE("a/b"), "3:18 E-SOURCE-MISSING");
+	assert_check(SOURCE("b"), "3:18 E-FILE-MISSING");
+	assert_check(SOURCE("a/b"), "3:18 E-FILE-MISSING");
 }
 END_TEST
 
@@ -62,10 +62,10 @@ START_TEST(a_source_must_be_a_file_a_directory_or_a_link)
 	ck_assert_int_eq(mkfifoat(test_dir_fd(), "fifo", 0644), 0);
 	ck_assert_int_eq(symlinkat("nowhere", test_dir_fd(), "dangling"), 0);
 	ck_assert_int_eq(symlinkat("/etc", test_dir_fd(), "out"), 0);
-	assert_check(SOURCE("fifo"), "3:18 E-SOURCE-TYPE");
+	assert_check(SOURCE("fifo"), "3:18 E-FILE-TYPE");
 	assert_check(SOURCE("dangling"), "");
 	assert_check(SOURCE("out"), "");
-	assert_check(SOURCE("out/passwd"), "3:18 E-SOURCE-MISSING");
+	assert_check(SOURCE("out/passwd"), "3:18 E-FILE-MISSING");
 }
 END_TEST
 

@@ -92,8 +92,7 @@ START_TEST(an_entry_that_applies_to_nothing_is_warned_of)
 	assert_check(PERMISSION("object: /srv/w/js"), "7:3 W-PERM-UNMATCHED");
 	assert_check(PERMISSION("object: /srv/w/css/old, type: [directory]"),
 		"7:3 W-PERM-UNMATCHED");
-	/* Told by the appspec alone. */
-	assert_check(PERMISSION("object: /usr"), "");
+	assert_check(PERMISSION("object: /usr"), "7:3 W-PERM-UNMATCHED");
 	/* A source that is missing was reported. */
 	assert_check("files: [{source: none, destination: /srv}]\n"
 		     "permissions: [{object: /srv, mode: 1}]\n",

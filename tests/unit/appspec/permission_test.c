@@ -26,9 +26,6 @@ static const struct {
 	{ FILES "permissions:\n- object: ' '\n  mode: 1\n", "5:11 E-PERM-OBJECT" },
 	{ FILES "permissions:\n- object:\n  mode: 1\n", "5:10 E-PERM-OBJECT" },
 	{ FILES "permissions:\n- object: /srv/a\n",   "5:3 W-PERM-EMPTY" },
-	{ FILES "permissions:\n- object: /etc\n  mode: 1\n", "5:3 W-PERM-UNMATCHED" },
-	{ FILES "permissions:\n- object: /\n  mode: 1\n", "" },
-	{ FILES "permissions:\n- object: /srv/a/b/c\n  mode: 1\n", "" },
 	{ FILES "permissions:\n- object: /srv/../a\n  mode: 1\n", "5:11 E-PATH" },
 	{ FILES "permissions:\n- object: ~/a\n  mode: 1\n", "5:11 E-PATH" },
 	{ FILES "permissions:\n- object: srv/a\n  mode: 1\n", "5:11 W-PATH-RELATIVE" },
@@ -196,6 +193,27 @@ START_TEST(an_entry_without_them_applies_to_everything)
 }
 END_TEST
 
+static size_t count_unmatched(const char *object)
+{
+	cleanup_with(diagnostics_done) struct diagnostics found = { 0 };
+	cleanup_with(freep) char *text = xasprintf(
+		FILES "permissions: [{object: %s, mode: 1}]\n", object);
+	cleanup_with(appspec_freep) struct appspec *spec = parse_valid(text);
+
+	appspec_check_objects(spec, &found);
+	return found.n;
+}
+
+START_TEST(an_object_in_no_destination_is_found)
+{
+	ck_assert_uint_eq(count_unmatched("/etc"), 1);
+	ck_assert_uint_eq(count_unmatched("/srv/ab"), 1);
+	ck_assert_uint_eq(count_unmatched("/"), 0);
+	ck_assert_uint_eq(count_unmatched("/srv"), 0);
+	ck_assert_uint_eq(count_unmatched("/srv/a/b/c"), 0);
+}
+END_TEST
+
 static bool matches(const char *pattern, const char *except, const char *relative)
 {
 	char *excepts[] = { (char *)except };
@@ -260,6 +278,7 @@ END_TEST
 
 TESTS("permission", every_problem_is_found_at_its_place, modes_mean_the_digits_that_are_written,
 	an_octal_mode_is_explained, an_entry_has_all_its_parts,
-	an_entry_without_them_applies_to_everything, a_pattern_matches_direct_children_by_name,
+	an_entry_without_them_applies_to_everything, an_object_in_no_destination_is_found,
+	a_pattern_matches_direct_children_by_name,
 	two_stars_match_at_any_depth_but_for_the_names_excepted,
 	a_hostile_pattern_takes_no_time)
