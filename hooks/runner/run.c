@@ -436,7 +436,8 @@ void run_script(struct run *ret, const struct request *request, int dirfd)
 		return;
 	}
 	ret->code = script_find(&state.script, request, &err);
-	/* Before the first message: the journal remembers for a second whose unit a process is. */
+	/* Before the first message: the journal remembers for a second whose unit a process is.
+	 */
 	if (ret->code == HOOK_SUCCEEDED)
 		state.cgroup = scope_enter(request, &ret->notes);
 	if (request->first_of_event)

@@ -51,6 +51,7 @@ static const char manager[] = "org.freedesktop.systemd1.Manager";
 	each(sd_bus_message_unref)              \
 	each(sd_bus_error_free)
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a declaration */
 #define MEMBER(name) __typeof__(&(name)) name;
 #define LOOK_UP(name) && (bus_calls.name = (__typeof__(&(name)))dlsym(library, #name))
 /* clang-format on */
