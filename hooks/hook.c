@@ -43,6 +43,7 @@ struct hook {
 	int dirfd;
 	int pidfd; /* the runner's, borrowed from `child`; -1 while there is none */
 	bool is_cancelled;
+	int runner_errno; /* its exit status, which is an errno; 0 if not known */
 	struct loop_child child;
 	struct loop_timer timer; /* a result to hand over, or the next look */
 	struct hook_result result;
@@ -132,11 +133,13 @@ static int fail_after_restart(
 	struct hook *hook, const struct started *started, struct error *err)
 {
 	unsigned n = kill_what_is_left(started);
+	const char *why = !is_this_boot(started) ? "the host was restarted"
+			  : hook->runner_errno   ? strerror(hook->runner_errno)
+						 : "it was killed";
 	cleanup_with(freep) char *text = xasprintf("was begun, but what ran it is gone without "
 						   "a result (%s); whether the script did "
 						   "its work is not known%s",
-		is_this_boot(started) ? "killed" : "the host was restarted",
-		n > 0 ? ", and what was left of it has been killed" : "");
+		why, n > 0 ? ", and what was left of it has been killed" : "");
 
 	return fail_later(hook, HOOK_FAILED_AFTER_RESTART, text, err);
 }
@@ -164,7 +167,8 @@ static void on_runner_exit(struct loop_child *child, const siginfo_t *info)
 	struct hook *hook = container_of(child, struct hook, child);
 	struct error err = ERROR_NONE;
 
-	(void)info;
+	if (info->si_code == CLD_EXITED)
+		hook->runner_errno = info->si_status;
 	hook->pidfd = -1;
 	/* Nothing but the loop itself could fail here, and then nothing else would work. */
 	if (look(hook, true, &err) < 0)
@@ -249,6 +253,15 @@ static bool lock_record(const struct hook *hook)
 	return flock(hook->dirfd, LOCK_EX | LOCK_NB) == 0;
 }
 
+static int fail_not_begun(struct hook *hook, struct error *err)
+{
+	cleanup_with(freep) char *text = xasprintf(
+		"its runner ended before it started the script (%s); the script was not run",
+		hook->runner_errno ? strerror(hook->runner_errno) : "it was killed");
+
+	return fail_later(hook, HOOK_UNKNOWN_ERROR, text, err);
+}
+
 /*
  * Returns 1 if nothing has begun and the directory is locked for us; 0 if the outcome is known
  * or will be; or a negative errno.
@@ -260,9 +273,7 @@ static int look(struct hook *hook, bool runner_ended, struct error *err)
 	if (is_there(hook, "started"))
 		return use_started(hook, runner_ended, err);
 	if (runner_ended)
-		return fail_later(hook, HOOK_UNKNOWN_ERROR,
-			"its runner ended before it started the script; see the system's log",
-			err);
+		return fail_not_begun(hook, err);
 	if (lock_record(hook))
 		return 1;
 	return loop_timer_start(hook->loop, &hook->timer, LOOK_AGAIN_MS, on_look_due, err);

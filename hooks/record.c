@@ -57,6 +57,21 @@ static json_t *bytes_to_json(const char *text)
 	return json_pack("{s:s}", "hex", hex.data);
 }
 
+/* Text for people, made to fit what the reader allows. */
+static json_t *text_to_json(const char *text, size_t limit)
+{
+	cleanup_with(buf_done) struct buf valid = { 0 };
+	size_t n;
+
+	if (!text)
+		return json_null();
+	utf8_append_valid(&valid, text, strlen(text));
+	n = valid.len < limit ? valid.len : limit;
+	while (n < valid.len && n > 0 && ((unsigned char)valid.data[n] & 0xc0) == 0x80)
+		n--;
+	return json_stringn(n > 0 ? valid.data : "", n);
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -182,14 +197,13 @@ void request_done(struct request *request)
 	*request = (struct request){ 0 };
 }
 
-int request_write(int dirfd, const struct hook_spec *spec, struct error *err)
+static json_t *spec_to_json(const struct hook_spec *spec)
 {
-	cleanup_with(json_decrefp) json_t *json = NULL;
 	json_t *environment = json_array();
 
 	for (char *const *at = spec->environment; at && *at; at++)
 		(void)json_array_append_new(environment, bytes_to_json(*at));
-	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:b}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:b}",
 		"deployment_id", bytes_to_json(spec->deployment_id), "event",
 		bytes_to_json(spec->event), "location", bytes_to_json(spec->location),
 		"bundle_dir", bytes_to_json(spec->bundle_dir), "working_dir",
@@ -198,7 +212,6 @@ int request_write(int dirfd, const struct hook_spec *spec, struct error *err)
 		bytes_to_json(spec->deployments_log), "environment", environment, "timeout_s",
 		(json_int_t)spec->timeout_s, "sudo", spec->sudo, "first_of_event",
 		spec->first_of_event);
-	return json_write_file(json, dirfd, request_name, 0600, err);
 }
 
 static bool is_variable(const char *text)
@@ -330,6 +343,37 @@ int request_read(struct request *ret, int dirfd, struct error *err)
 	return r < 0 ? error_wrap(err, "%s", request_name) : 0;
 }
 
+/* What the runner would refuse is not written: here somebody can still be told. */
+static int check_request(const struct buf *text, struct error *err)
+{
+	struct request request = { 0 };
+	int r;
+
+	if (text->len > REQUEST_LIMIT_BYTES)
+		return error_set(
+			err, -E2BIG, "it is larger than %d bytes", REQUEST_LIMIT_BYTES);
+	r = request_parse(&request, text->data, text->len, err);
+	request_done(&request);
+	return r;
+}
+
+int request_write(int dirfd, const struct hook_spec *spec, struct error *err)
+{
+	cleanup_with(json_decrefp) json_t *json = spec_to_json(spec);
+	cleanup_with(freep) char *dump = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	cleanup_with(buf_done) struct buf text = { 0 };
+	int r;
+
+	if (!dump)
+		return error_set(err, -EINVAL, "cannot write %s: no JSON", request_name);
+	buf_puts(&text, dump);
+	buf_putc(&text, '\n');
+	r = check_request(&text, err);
+	if (r < 0)
+		return error_wrap(err, "cannot ask for the script");
+	return file_write_atomic(dirfd, request_name, text.data, text.len, 0600, err);
+}
+
 /* ---- started ---- */
 
 void started_done(struct started *started)
@@ -433,8 +477,9 @@ int result_write(int dirfd, const struct hook_result *result, struct error *err)
 	cleanup_with(json_decrefp) json_t *json = json_pack(
 		"{s:i, s:i, s:i, s:o, s:o, s:o, s:I}", "code", (int)result->code, "exit_status",
 		result->exit_status, "signal", result->signal, "message",
-		json_text(result->message), "log", json_text(result->log), "note",
-		result->note ? json_text(result->note) : json_null(), "duration_ms",
+		text_to_json(result->message, RESULT_MESSAGE_LIMIT_BYTES), "log",
+		text_to_json(result->log, RESULT_LOG_LIMIT_BYTES), "note",
+		text_to_json(result->note, RESULT_MESSAGE_LIMIT_BYTES), "duration_ms",
 		(json_int_t)result->duration_ms);
 
 	return json_write_file(json, dirfd, result_name, 0600, err);

@@ -28,6 +28,8 @@
 #include "hooks/runner/run.h"
 #include "hooks/runner_fds.h"
 
+enum { WRITE_ATTEMPTS = 5, FORK_ATTEMPTS = 5, AGAIN_US = 200000 };
+
 static bool is_directory(int fd)
 {
 	struct stat st;
@@ -75,7 +77,15 @@ static int write_result(int dirfd, const struct run *run, struct error *err)
 		.duration_ms = run->duration_ms,
 	};
 
-	return result_write(dirfd, &result, err);
+	/* What the script filled may be free again in a moment; without its result it would
+	 * count as one of which nothing is known. */
+	for (int attempt = 1;; attempt++) {
+		int r = result_write(dirfd, &result, err);
+
+		if (r == 0 || attempt == WRITE_ATTEMPTS)
+			return r;
+		(void)usleep(AGAIN_US);
+	}
 }
 
 static void discard(struct pollfd *stream, int null)
@@ -118,6 +128,21 @@ static void close_all_but_streams(const struct output *output)
 			(void)close(fd);
 }
 
+static void leave_drain(const struct output *output)
+{
+	for (int attempt = 0; attempt < FORK_ATTEMPTS; attempt++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			close_all_but_streams(output);
+			drain(output);
+		}
+		if (pid > 0)
+			return;
+		(void)usleep(AGAIN_US);
+	}
+}
+
 static int run(int dirfd, mode_t mask, struct error *err)
 {
 	cleanup_with(request_done) struct request request = { 0 };
@@ -129,34 +154,33 @@ static int run(int dirfd, mode_t mask, struct error *err)
 	request.umask = mask;
 	run_script(&run, &request, dirfd);
 	r = write_result(dirfd, &run, err);
-	if (output_is_open(&run.output) && fork() == 0) {
-		close_all_but_streams(&run.output);
-		drain(&run.output);
-	}
+	if (output_is_open(&run.output))
+		leave_drain(&run.output);
 	return r;
 }
 
+/* The exit status is an errno, for an agent that still watches: where the disk is full there
+ * may be no other way to say so. */
 int main(int argc, char **argv)
 {
 	struct error err = ERROR_NONE;
 	mode_t mask;
-	int dirfd;
+	int dirfd, r;
 
 	if (argc != 2) {
 		fprintf(stderr,
 			"drover-hook is started by drover-agent: drover-hook DIRECTORY\n");
-		return 2;
+		return EINVAL;
 	}
 	run_block_signals();
 	dirfd = open_record(argv[1]);
 	if (dirfd < 0) {
 		fprintf(stderr, "drover-hook: cannot lock %s: %s\n", argv[1], strerror(-dirfd));
-		return 2;
+		return -dirfd;
 	}
 	mask = detach();
-	if (run(dirfd, mask, &err) < 0) {
+	r = run(dirfd, mask, &err);
+	if (r < 0)
 		fprintf(stderr, "drover-hook: %s: %s\n", argv[1], err.text);
-		return 1;
-	}
-	return 0;
+	return -r;
 }

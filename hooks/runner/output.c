@@ -158,7 +158,8 @@ void output_mark(struct output *output, const char *format, ...)
 	make_prefixes(&prefixes, output, "");
 	log_record(output, &prefixes, text, strlen(text));
 	add_to_tail(output, "", text, strlen(text));
-	journal_write(&output->journal, 6, text, strlen(text), prefixes.now_boot_ms);
+	if (!strchr(text, '\n')) /* which would begin another field */
+		journal_write(&output->journal, 6, text, strlen(text), prefixes.now_boot_ms);
 }
 
 /* Where to cut a line that does not fit: between two characters, if it is text at all. */
@@ -237,6 +238,14 @@ void output_read(struct output *output, unsigned which)
 	end_line(output, stream);
 	closep(&stream->fd);
 	stream->fd = -1;
+}
+
+void output_read_rest(struct output *output)
+{
+	for (unsigned i = 0; i < N_OUTPUTS; i++)
+		for (int blocks = 0; blocks <= PIPE_BYTES / OUTPUT_LINE_BYTES; blocks++)
+			if (output->streams[i].fd >= 0)
+				output_read(output, i);
 }
 
 void output_hand_over(struct output *output)

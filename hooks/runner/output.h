@@ -56,6 +56,9 @@ void output_flush(struct output *output);
 /* Reads one block of a stream that is ready; closes it at its end. */
 void output_read(struct output *output, unsigned which);
 
+/* Reads what the pipes hold now, and no more. */
+void output_read_rest(struct output *output);
+
 /* Closes our copies of the script's ends, so that the streams can end. */
 void output_hand_over(struct output *output);
 

@@ -51,6 +51,7 @@ struct state {
 	int status;        /* as wait(2) gave it */
 	char *exec_failure;
 	uint64_t killing_since_ms;
+	int nice; /* before we began to kill */
 	int signal_fd;
 	int timer_fd;
 };
@@ -144,6 +145,8 @@ static bool is_nothing_left(const struct state *state)
 
 static void begin_draining(struct state *state)
 {
+	if (state->killing_since_ms > 0)
+		(void)setpriority(PRIO_PROCESS, 0, state->nice);
 	enter(state, PHASE_DRAINING, DRAIN_MS);
 }
 
@@ -177,6 +180,7 @@ static void kill_again(struct state *state)
 static void begin_killing(struct state *state)
 {
 	/* Ahead of whatever forks as fast as it can. */
+	state->nice = getpriority(PRIO_PROCESS, 0);
 	(void)setpriority(PRIO_PROCESS, 0, -20);
 	state->killing_since_ms = time_boot_ms();
 	kill_again(state);
@@ -227,6 +231,8 @@ static void on_timer(struct state *state)
 		kill_again(state);
 		break;
 	case PHASE_DRAINING:
+		/* A disk that stalls may have kept us from what was said in time. */
+		output_read_rest(&state->run->output);
 		state->phase = PHASE_OVER;
 		break;
 	case PHASE_OVER:
@@ -315,7 +321,10 @@ static void describe(struct run *run, const struct state *state)
 		set_message(run, "%s ran longer than its timeout of %u s and was ended", name,
 			state->request->timeout_s);
 	} else if (state->reason == REASON_CANCELLED) {
-		set_message(run, "%s was ended because the deployment was cancelled", name);
+		set_message(run,
+			"%s was ended because the deployment was cancelled, or the host shut "
+			"down",
+			name);
 	} else if (state->reason == REASON_FAILED) {
 		describe_failure(run, &state->script, name);
 	} else {

@@ -336,9 +336,9 @@ def probe(box, number=0, **more):
 
 @case
 def a_script_starts_with_nothing_of_the_agents(box):
-    found = probe(box)
+    found = probe(box, under=["sh", "-c", 'umask 027; exec "$@"', "sh"])
     assert found["fds"] == [0, 1, 2] and found["stdin"] == "/dev/null", found
-    assert found["umask"] == 0o022 and found["leads"] and found["cwd"] == box.join("bundle"), found
+    assert found["umask"] == 0o027 and found["leads"] and found["cwd"] == box.join("bundle"), found
     # Python itself ignores SIGPIPE (13) and SIGXFSZ (25).
     assert found["blocked"] == "0" * 16 and found["ignored"] & ~(1 << 12 | 1 << 24) == 0, found
     assert found["no_new_privs"] == "0" and found["seccomp"] == "0", found
@@ -495,7 +495,7 @@ def streams_closed_early_do_not_end_the_script(box):
 def a_cancelled_script_is_ended(box):
     hook = Hook(box, "#!/bin/sh\nsleep 1000\n")
     began = time.monotonic()
-    hook.expect(4, "because the deployment was cancelled", cancel_after_ms=300)
+    hook.expect(4, "was ended because the deployment was cancelled", cancel_after_ms=300)
     assert time.monotonic() - began < 3
 
 
@@ -614,6 +614,43 @@ def the_groups_lock_is_held_until_the_result_and_not_by_what_is_left(box):
     pid = int(read(box.join("pid")))
     assert is_alive(pid)
     end_survivor(box, pid)
+
+
+@case
+def a_disk_too_full_for_the_result_is_named(box):
+    hook = counting(box, f"head -c 1000000 /dev/zero >{box.join('record', 'fill')} 2>/dev/null\nexit 0\n")
+    with mounted(hook.record, "size=64k"):
+        hook.expect(7, "gone without a result (No space left on device)")
+        os.unlink(os.path.join(hook.record, "fill"))
+        hook.expect(7, "gone without a result")
+    assert runs_of(box) == 1
+
+
+@case
+def a_disk_that_is_full_for_a_moment_costs_nothing(box):
+    fill = box.join("record", "fill")
+    hook = counting(box, f"head -c 1000000 /dev/zero >{fill} 2>/dev/null\n(sleep 0.5; rm {fill}) >/dev/null 2>&1 &\n")
+    with mounted(hook.record, "size=64k"):
+        hook.expect(0)
+
+
+@case
+def a_start_that_cannot_be_recorded_runs_nothing(box):
+    hook = counting(box)
+    os.makedirs(os.path.join(hook.record, ".started.tmp", "x"))
+    hook.expect(5, "cannot write started")
+    assert runs_of(box) == 0
+
+
+@case
+def a_request_that_no_runner_would_take_is_refused_at_once(box):
+    hook = counting(box)
+    for number, more in enumerate([{"timeout_s": "0"}, {"bundle_dir": "relative"}, {"location": ""}]):
+        hook.record = box.join(f"record{number}")
+        done = subprocess.run(hook.arguments(**more), env=hook.environment(), capture_output=True, text=True,
+                              timeout=10, check=False)
+        assert done.returncode == 2 and "cannot ask for the script: member" in done.stderr, done
+        assert os.listdir(hook.record) == []
 
 
 @case

@@ -241,8 +241,43 @@ START_TEST(a_result_without_text_still_has_a_log)
 }
 END_TEST
 
+START_TEST(texts_that_are_too_long_are_cut_so_that_the_result_can_be_read)
+{
+	cleanup_with(result_done) struct hook_result result = { 0 };
+	cleanup_with(freep) char *much = xcalloc(1, 10001);
+	struct error err = ERROR_NONE;
+
+	(void)memset(much, 0xff, 10000);
+	ck_assert_int_eq(
+		result_write(test_dir_fd(),
+			&(struct hook_result){
+				.exit_status = -1, .message = much, .log = much, .note = much },
+			&err),
+		0);
+	ck_assert_int_eq(result_read(&result, test_dir_fd(), &err), 0);
+	ck_assert_uint_eq(strlen(result.message), 4095); /* whole characters of three bytes */
+	ck_assert_uint_eq(strlen(result.log), 2046);
+	ck_assert_uint_eq(strlen(result.note), 4095);
+}
+END_TEST
+
+START_TEST(a_request_that_the_runner_would_refuse_is_not_written)
+{
+	struct hook_spec wrong = spec;
+	struct error err = ERROR_NONE;
+
+	wrong.timeout_s = 0;
+	ck_assert_int_eq(request_write(test_dir_fd(), &wrong, &err), -EBADMSG);
+	ck_assert_str_eq(err.text, "cannot ask for the script: member \"timeout_s\" is 0, "
+				   "allowed are 1 to 2147483647");
+	ck_assert(!file_exists(test_dir_fd(), "request.json"));
+}
+END_TEST
+
 TESTS("record", a_request_keeps_any_bytes, a_start_is_read_as_it_was_written,
 	a_result_is_read_as_it_was_written, whatever_is_cut_off_is_refused,
 	a_request_that_does_not_fit_is_refused,
 	a_start_that_could_get_the_wrong_ones_killed_is_refused,
-	a_result_that_does_not_fit_is_refused, a_result_without_text_still_has_a_log)
+	a_result_that_does_not_fit_is_refused, a_result_without_text_still_has_a_log,
+	texts_that_are_too_long_are_cut_so_that_the_result_can_be_read,
+	a_request_that_the_runner_would_refuse_is_not_written)
