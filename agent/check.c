@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +11,8 @@
 
 #include "agent/bundle.h"
 #include "agent/bundle_check.h"
+#include "agent/printable.h"
+#include "agent/scratch.h"
 #include "appspec/appspec.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -20,7 +21,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/loop.h"
 
 static void add_error(struct diagnostics *problems, const char *file, const struct error *err)
 {
@@ -107,130 +107,38 @@ static void check_appspec(const char *path, int fd, struct diagnostics *problems
 		appspec_check_objects(spec, problems);
 }
 
-/* Unpacking for a look, in a loop of its own. */
-struct unpacking {
-	struct loop *loop;
-	struct loop_signal interrupted;
-	struct loop_signal terminated;
-	struct diagnostics *problems;
-	const char *path;
-	int r;
-	struct error err;
-};
-
-static void on_warning(struct bundle_unpack *unpack, const char *text, void *userdata)
+static int unpack(struct scratch *scratch, const char *path, char **ret,
+	struct diagnostics *problems, struct error *err)
 {
-	struct unpacking *unpacking = userdata;
-
-	diagnostics_add(unpacking->problems, SEVERITY_WARNING, unpacking->path, 0, 0,
-		"W-BUNDLE", "%s", text);
-}
-
-static void on_done(
-	struct bundle_unpack *unpack, int r, const struct error *err, void *userdata)
-{
-	struct unpacking *unpacking = userdata;
-
-	unpacking->r = r;
-	if (r < 0)
-		unpacking->err = *err;
-	loop_exit(unpacking->loop, 0);
-}
-
-static void stop(struct unpacking *unpacking, int number)
-{
-	unpacking->r = error_set(
-		&unpacking->err, -EINTR, "interrupted by signal %s", sigabbrev_np(number));
-	loop_exit(unpacking->loop, 0);
-}
-
-static void on_interrupted(struct loop_signal *source, int number)
-{
-	stop(container_of(source, struct unpacking, interrupted), number);
-}
-
-static void on_terminated(struct loop_signal *source, int number)
-{
-	stop(container_of(source, struct unpacking, terminated), number);
-}
-
-static int run(struct unpacking *unpacking, const struct bundle_request *request)
-{
-	cleanup_with(bundle_unpack_freep) struct bundle_unpack *unpack = NULL;
-	const struct bundle_callbacks callbacks = {
-		.on_warning = on_warning,
-		.on_done = on_done,
-		.userdata = unpacking,
-	};
-	struct error *err = &unpacking->err;
-	int r = loop_signal_start(
-		unpacking->loop, &unpacking->interrupted, SIGINT, on_interrupted, err);
-
-	if (r == 0)
-		r = loop_signal_start(
-			unpacking->loop, &unpacking->terminated, SIGTERM, on_terminated, err);
-	if (r == 0)
-		r = bundle_unpack_start(&unpack, unpacking->loop, request, &callbacks, err);
-	if (r == 0)
-		r = loop_run(unpacking->loop, err);
-	return r < 0 ? r : unpacking->r;
-}
-
-static int unpack_archive(
-	const char *path, const char *target, struct diagnostics *problems, struct error *err)
-{
-	cleanup_with(loop_freep) struct loop *loop = NULL;
 	cleanup_with(freep) char *location = realpath(path, NULL);
-	struct unpacking unpacking = { .problems = problems, .path = path };
+	cleanup_with(freep) char *target = NULL;
 	int r;
 
 	if (!location)
 		return error_set(err, -errno, "cannot find archive: %m");
-	r = loop_new(&loop, err);
+	r = scratch_make(scratch, err);
 	if (r < 0)
 		return r;
-	unpacking.loop = loop;
-	r = run(&unpacking,
-		&(struct bundle_request){ .location = location, .target_dir = target });
-	loop_signal_stop(&unpacking.interrupted);
-	loop_signal_stop(&unpacking.terminated);
+	target = path_join(scratch->path, "bundle");
+	r = scratch_unpack(
+		&(struct bundle_request){ .location = location, .target_dir = target },
+		problems, err);
 	if (r < 0)
-		*err = unpacking.err;
-	return r;
-}
-
-/* Below TMPDIR, or else /var/tmp: an unpacked bundle may be too large for a /tmp in memory. */
-static char *make_scratch(struct error *err)
-{
-	const char *base = getenv("TMPDIR");
-	cleanup_with(freep) char *path = NULL;
-
-	path = path_join(base && base[0] == '/' ? base : "/var/tmp", "drover-check-XXXXXX");
-	if (!mkdtemp(path)) {
-		(void)error_set(err, -errno, "cannot make a scratch directory %s: %m", path);
-		return NULL;
-	}
-	return take(&path);
+		return r;
+	*ret = take(&target);
+	return 0;
 }
 
 static void check_archive(const char *path, struct diagnostics *problems)
 {
+	cleanup_with(scratch_done) struct scratch scratch = { NULL };
+	cleanup_with(freep) char *bundle = NULL;
 	struct error err = ERROR_NONE;
-	cleanup_with(freep) char *scratch = make_scratch(&err);
-	cleanup_with(freep) char *target = NULL;
 
-	if (!scratch) {
-		add_error(problems, path, &err);
-		return;
-	}
-	target = path_join(scratch, "bundle");
-	if (unpack_archive(path, target, problems, &err) < 0)
+	if (unpack(&scratch, path, &bundle, problems, &err) < 0)
 		add_error(problems, path, &err);
 	else
-		check_directory(target, problems);
-	if (file_remove_tree(AT_FDCWD, scratch, &err) < 0)
-		diagnostics_add(
-			problems, SEVERITY_WARNING, path, 0, 0, "W-SCRATCH", "%s", err.text);
+		check_directory(bundle, problems);
 }
 
 /* An archive tells itself by its first bytes; whatever else is a file is taken for an appspec.
@@ -286,20 +194,30 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* Paths and texts come from the bundle: what a terminal would obey is not printed. */
+static void print_line(FILE *out, const char *text)
+{
+	cleanup_with(buf_done) struct buf line = { 0 };
+
+	printable_append(&line, text);
+	(void)fprintf(out, "%s\n", line.data);
+}
+
 static void print_lines(FILE *out, const char *path, const struct diagnostics *problems)
 {
 	size_t n_warnings = problems->n - problems->n_errors;
+	cleanup_with(freep) char *summary =
+		problems->n == 0
+			? xasprintf("%s: no problems found", path)
+			: xasprintf("%s: %zu error%s, %zu warning%s", path, problems->n_errors,
+				  plural(problems->n_errors), n_warnings, plural(n_warnings));
 
 	for (size_t i = 0; i < problems->n; i++) {
 		cleanup_with(freep) char *line = diagnostic_format(&problems->items[i]);
 
-		(void)fprintf(out, "%s\n", line);
+		print_line(out, line);
 	}
-	if (problems->n == 0)
-		(void)fprintf(out, "%s: no problems found\n", path);
-	else
-		(void)fprintf(out, "%s: %zu error%s, %zu warning%s\n", path, problems->n_errors,
-			plural(problems->n_errors), n_warnings, plural(n_warnings));
+	print_line(out, summary);
 }
 
 static json_t *place_json(unsigned number)

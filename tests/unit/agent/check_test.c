@@ -99,6 +99,18 @@ START_TEST(findings_come_as_one_object_too)
 }
 END_TEST
 
+START_TEST(what_a_terminal_would_obey_is_not_printed)
+{
+	cleanup_with(freep) char *text = NULL;
+
+	put("appspec.yml", "version: 0.0\nos: linux\n"
+			   "hooks: {AfterInstall: [{location: \"\\e[2Ja\"}]}\n");
+	ck_assert_int_eq(check("", false, false, &text), 2);
+	ck_assert_ptr_null(strchr(text, '\x1b'));
+	ck_assert_ptr_nonnull(strstr(text, "[2Ja' is not in the bundle"));
+}
+END_TEST
+
 START_TEST(a_broken_archive_is_an_error_and_leaves_no_scratch)
 {
 	cleanup_with(freep) char *scratch = path_join(test_dir(), "scratch");
@@ -114,4 +126,5 @@ END_TEST
 
 TESTS("check", the_exit_status_tells_clean_from_warned_from_wrong,
 	a_directory_is_checked_as_a_bundle, one_wrapping_directory_is_stripped,
-	findings_come_as_one_object_too, a_broken_archive_is_an_error_and_leaves_no_scratch)
+	findings_come_as_one_object_too, what_a_terminal_would_obey_is_not_printed,
+	a_broken_archive_is_an_error_and_leaves_no_scratch)
