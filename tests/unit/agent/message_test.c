@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/unpack/message.h"
 
+#include <fcntl.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ START_TEST(what_is_sent_is_parsed)
 	struct message message;
 	int n, m, fds[2];
 
-	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	ck_assert_int_eq(message_send_progress(fds[1], &progress), 0);
 	ck_assert_int_eq(message_send_warning(fds[1], "beware"), 0);
 	ck_assert_int_eq(message_send_result(fds[1], -EPERM, false, "no"), 0);
@@ -50,7 +51,7 @@ START_TEST(a_part_of_a_message_is_waited_for)
 	struct message message;
 	int fds[2];
 
-	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	ck_assert_int_eq(message_send_warning(fds[1], "beware"), 0);
 	collect(fds[0]);
 	for (size_t n = 0; n < n_sent; n++)
@@ -96,7 +97,7 @@ START_TEST(text_is_cut_and_made_printable)
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "a\x1b\xff\n", 4);
 	text[sizeof(text) - 1] = '\0';
-	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	ck_assert_int_eq(message_send_warning(fds[1], text), 0);
 	collect(fds[0]);
 	ck_assert_int_eq(message_parse(&message, sent, n_sent), 8 + MESSAGE_MAX);
