@@ -268,7 +268,9 @@ def truncated_archives_fail_and_leave_nothing(box, tool):
         whole = pack(bundle, box.join("whole." + kind), kind)
         with open(whole, "rb") as file:
             content = file.read()
-        for part in (0, 1, 100, len(content) // 2, len(content) - 2000):
+        # The zeros that end a tar file may be missing; nothing else may.
+        whole_bytes = len(content.rstrip(b"\0"))
+        for part in (0, 1, 100, whole_bytes // 2, whole_bytes - 2000, whole_bytes - 20):
             cut = write(box.join(f"cut-{part}.{kind}"), content[:part])
             tool.deploy(cut, kind).expect((1, 2))
             assert_untouched(box, tool)
