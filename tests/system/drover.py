@@ -22,7 +22,7 @@ import zipfile
 
 SOURCE = os.environ.get("DROVER_SOURCE_DIR") or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-BUILD = os.environ.get("DROVER_BUILD_DIR") or os.path.join(SOURCE, "build")
+BUILD = os.path.abspath(os.environ.get("DROVER_BUILD_DIR") or os.path.join(SOURCE, "build"))
 FULL = os.environ.get("DROVER_FULL") == "1"
 ASAN = os.environ.get("DROVER_ASAN") == "1"
 PROGRAMS = ("drover-agent", "codedeploy-local")

@@ -14,7 +14,7 @@ case $site in
 esac
 rm -rf "$bundle"
 mkdir -p "$bundle"
-cp -R "$here/bundle/." "$here/revisions/$revision/." "$bundle"
+cp -Rp "$here/bundle/." "$here/revisions/$revision/." "$bundle"
 sed "s|@SITE@|$site|" "$here/bundle/appspec.yml" >"$bundle/appspec.yml"
 cat >"$bundle/scripts/site.env" <<END
 SITE="$site"
