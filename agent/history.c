@@ -8,6 +8,7 @@
 
 #include "agent/root.h"
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -148,7 +149,7 @@ static struct record *append(struct history *history)
 	return &history->records[history->n++];
 }
 
-static int parse_history(const json_t *json, struct history *history, struct error *err)
+static int parse_document(const json_t *json, struct history *history, struct error *err)
 {
 	const char *name = NULL, *application = NULL;
 	const json_t *deployments = json_object_get(json, "deployments");
@@ -174,25 +175,40 @@ static int parse_history(const json_t *json, struct history *history, struct err
 	return 0;
 }
 
+int history_parse(struct history *history, const char *group, const char *text, size_t n,
+	struct error *err)
+{
+	cleanup_with(json_decrefp) json_t *json = NULL;
+	cleanup_with(history_done) struct history parsed = { .group = xstrdup(group) };
+	int r = json_parse_object(&json, text, n, err);
+
+	if (r == 0)
+		r = parse_document(json, &parsed, err);
+	if (r < 0)
+		return r;
+	*history = parsed;
+	parsed = (struct history){ 0 };
+	return 0;
+}
+
 int history_load(
 	struct history *history, const struct root *root, const char *group, struct error *err)
 {
 	cleanup_with(freep) char *name = root_instruction_name(group, "-history.json");
-	cleanup_with(json_decrefp) json_t *json = NULL;
-	cleanup_with(history_done) struct history loaded = { .group = xstrdup(group) };
+	cleanup_with(buf_done) struct buf text = { 0 };
 	int r;
 
-	r = json_read_file(&json, root->instructions_fd, name, HISTORY_LIMIT_BYTES, err);
+	r = file_read(root->instructions_fd, name, HISTORY_LIMIT_BYTES, &text, err);
+	if (r == -ENOENT) {
+		*history = (struct history){ .group = xstrdup(group) };
+		return 0;
+	}
 	if (r == 0)
-		r = parse_history(json, &loaded, err);
-	if (r < 0 && r != -ENOENT) {
+		r = history_parse(history, group, text.data, text.len, err);
+	if (r < 0)
 		(void)error_wrap(
 			err, "%s/deployment-instructions/%s is damaged", root->path, name);
-		return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
-	}
-	*history = loaded;
-	loaded = (struct history){ 0 };
-	return 0;
+	return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
 }
 
 static json_t *format_record(const struct record *record)

@@ -55,6 +55,10 @@ const char *record_state_name(enum record_state state);
  */
 int history_load(
 	struct history *history, const struct root *root, const char *group, struct error *err);
+
+/* The same from n bytes of text. On failure *history is untouched. */
+int history_parse(struct history *history, const char *group, const char *text, size_t n,
+	struct error *err);
 int history_save(struct history *history, const struct root *root, struct error *err);
 void history_done(struct history *history);
 

@@ -179,8 +179,8 @@ static int read_mapping(struct settings *settings, yaml_document_t *document, co
 	return r;
 }
 
-static int parse_text(
-	struct settings *settings, const struct buf *text, const char *path, struct error *err)
+static int parse_text(struct settings *settings, const char *text, size_t n, const char *path,
+	struct error *err)
 {
 	yaml_parser_t parser;
 	yaml_document_t document;
@@ -188,8 +188,7 @@ static int parse_text(
 
 	if (!yaml_parser_initialize(&parser))
 		return error_set(err, -ENOMEM, "cannot read %s: %m", path);
-	yaml_parser_set_input_string(
-		&parser, (const unsigned char *)(text->data ? text->data : ""), text->len);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
 	if (!yaml_parser_load(&parser, &document)) {
 		r = error_set(err, -EINVAL, "%s:%zu: %s", path, parser.problem_mark.line + 1,
 			parser.problem ? parser.problem : "not YAML");
@@ -212,23 +211,28 @@ static int read_text(const char *path, struct buf *ret, struct error *err)
 	return file_read_fd(fd, path, SETTINGS_LIMIT_BYTES, ret, err);
 }
 
-int settings_load(
-	struct settings *settings, const char *path, bool must_exist, struct error *err)
+int settings_parse(struct settings *settings, const char *text, size_t n, const char *path,
+	struct error *err)
 {
-	cleanup_with(buf_done) struct buf text = { 0 };
 	int r;
 
 	*settings = (struct settings){ .max_revisions = SETTINGS_DEFAULT_REVISIONS,
 		.deployments_log = true };
-	r = read_text(path, &text, err);
-	if (r == -ENOENT && !must_exist)
-		return 0;
-	if (r < 0)
-		return r;
-	r = parse_text(settings, &text, path, err);
+	r = parse_text(settings, text, n, path, err);
 	if (r < 0)
 		settings_done(settings);
 	return r;
+}
+
+int settings_load(
+	struct settings *settings, const char *path, bool must_exist, struct error *err)
+{
+	cleanup_with(buf_done) struct buf text = { 0 };
+	int r = read_text(path, &text, err);
+
+	if (r < 0 && (r != -ENOENT || must_exist))
+		return r;
+	return settings_parse(settings, text.data ? text.data : "", text.len, path, err);
 }
 
 void settings_done(struct settings *settings)

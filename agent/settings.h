@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct error;
 
@@ -24,4 +25,9 @@ enum { SETTINGS_LIMIT_BYTES = 256 * 1024, SETTINGS_DEFAULT_REVISIONS = 5 };
  * to the log. */
 int settings_load(
 	struct settings *settings, const char *path, bool must_exist, struct error *err);
+
+/* The same from n bytes of text; `path` stands in messages. On failure *settings holds nothing
+ * to release. */
+int settings_parse(struct settings *settings, const char *text, size_t n, const char *path,
+	struct error *err);
 void settings_done(struct settings *settings);
