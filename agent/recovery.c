@@ -27,8 +27,13 @@ static void say(struct buf *said, const char *text)
 	buf_puts(said, text);
 }
 
-/* Bundles on their way into a deployment that never began. */
-static void remove_unused(const struct root *root, const char *group)
+/* Where a bundle is on its way into a deployment that has not begun (the second while it is
+ * being filled). */
+static const char *const unpacking[] = { ".unpacking", ".unpacking.tmp" };
+
+/* Calls `each` with the directory and name of every one that is there, until it says true. */
+static bool each_unused(const struct root *root, const char *group,
+	bool (*each)(int fd, const char *deployment, const char *path))
 {
 	cleanup_with(closedirp) DIR *dir = NULL;
 	int fd = openat(root->fd, group, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -36,15 +41,32 @@ static void remove_unused(const struct root *root, const char *group)
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	while (dir && (entry = readdir(dir))) {
-		cleanup_with(freep) char *path = xasprintf("%s/.unpacking", entry->d_name);
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-			!file_exists(fd, path))
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		/* In the way of nothing: a failure only costs space. */
-		(void)file_remove_tree(fd, path, NULL);
-		(void)unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+		for (size_t i = 0; i < ARRAY_SIZE(unpacking); i++) {
+			cleanup_with(freep) char *path = path_join(entry->d_name, unpacking[i]);
+
+			if (file_exists(fd, path) && each(fd, entry->d_name, path))
+				return true;
+		}
 	}
+	return false;
+}
+
+/* In the way of nothing: a failure only costs space. */
+static bool remove_unused(int fd, const char *deployment, const char *path)
+{
+	(void)file_remove_tree(fd, path, NULL);
+	(void)unlinkat(fd, deployment, AT_REMOVEDIR);
+	return false;
+}
+
+static bool is_unused(int fd, const char *deployment, const char *path)
+{
+	(void)fd;
+	(void)deployment;
+	(void)path;
+	return true;
 }
 
 static int finish_install(const struct root *root, const char *group,
@@ -136,7 +158,7 @@ int recovery_run(const struct root *root, const char *group, char **ret_said, st
 		r = mark_interrupted(&history, root, recovery, &said, err);
 	if (r < 0)
 		return r;
-	remove_unused(root, group);
+	(void)each_unused(root, group, remove_unused);
 	*ret_said = said.len > 0 ? buf_steal(&said) : NULL;
 	return 0;
 }
@@ -146,7 +168,7 @@ bool recovery_is_due(const struct root *root, const char *group)
 	cleanup_with(history_done) struct history history = { 0 };
 	cleanup_with(freep) char *journal = root_instruction_name(group, "-journal");
 
-	if (file_exists(root->instructions_fd, journal))
+	if (file_exists(root->instructions_fd, journal) || each_unused(root, group, is_unused))
 		return true;
 	return history_load(&history, root, group, NULL) == 0 && history_running(&history);
 }

@@ -15,5 +15,6 @@ struct root;
 int recovery_run(
 	const struct root *root, const char *group, char **ret_said, struct error *err);
 
-/* True if a record or a journal says that there is something to do. Only looks. */
+/* True if a record, a journal or an unfinished bundle says that there is something to do. Only
+ * looks. */
 bool recovery_is_due(const struct root *root, const char *group);

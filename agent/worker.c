@@ -20,7 +20,7 @@
 #include "base/process.h"
 #include "base/time.h"
 
-enum { PROGRESS_EVERY_MS = 100 };
+enum { PROGRESS_EVERY_MS = 100, TEXT_LIMIT_BYTES = 64 * 1024 };
 
 /* One message of the pipe; both ends are one program, so plain structs will do. */
 enum message_type { MESSAGE_PROGRESS, MESSAGE_FINDING, MESSAGE_SUMMARY, MESSAGE_DONE };
@@ -57,7 +57,9 @@ static void send_message(
 	struct message head = *message;
 	cleanup_with(buf_done) struct buf bytes = { 0 };
 
-	head.length = (uint32_t)strnlen(text, 64 * 1024);
+	head.length = (uint32_t)strlen(text);
+	if (head.length > TEXT_LIMIT_BYTES)
+		head.length = TEXT_LIMIT_BYTES;
 	buf_append(&bytes, &head, sizeof(head));
 	buf_append(&bytes, text, head.length);
 	/* A parent that is gone reads no more; the step goes on without it. */

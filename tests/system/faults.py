@@ -480,12 +480,16 @@ class Host:
                 return drover.read(os.path.join(path, name)).strip()
         return None
 
-    def leftovers(self):
+    def leftovers(self, at_rest):
+        """Paths that nothing should have left. A small file that was being replaced when the end came (at_rest false)
+        may have a beginning beside it, until it is written again; what a runner had begun to write for a hook that was
+        cut off stays as long as its deployment's directory."""
         found = []
         for top in (self.root, self.state):
             for where, dirs, files in os.walk(os.fsencode(top)):
-                found += [os.path.join(where, name) for name in dirs + files
-                          if name.startswith(b".drover-") or name.endswith(b".tmp")]
+                found += [os.path.join(where, name) for name in dirs if name.startswith(b".")]
+                found += [os.path.join(where, name) for name in files
+                          if name.startswith(b".") and at_rest and b"/hooks/" not in where]
         return found
 
 
@@ -527,7 +531,7 @@ def check_tree(host, new, allowed):
         problems = [f"the tree is {verdict}, but should be {' or '.join(allowed)}"]
     if verdict and (host.pointer() == host.installed) != (verdict == "old"):
         problems = problems + [f"the tree is {verdict}, but the state says {host.pointer()} is installed"]
-    return problems + [f"left over: {path!r}" for path in host.leftovers()]
+    return problems + [f"left over: {path!r}" for path in host.leftovers(at_rest=False)]
 
 
 def check_next(host, new, rng):
@@ -539,4 +543,4 @@ def check_next(host, new, rng):
     verdict, problems = judge(host, new)
     if verdict == "old":
         problems = ["the next deployment succeeded, but the tree is old"]
-    return problems + [f"left over afterwards: {path!r}" for path in host.leftovers()]
+    return problems + [f"left over afterwards: {path!r}" for path in host.leftovers(at_rest=True)]
