@@ -107,38 +107,36 @@ static void check_appspec(const char *path, int fd, struct diagnostics *problems
 		appspec_check_objects(spec, problems);
 }
 
-static int unpack(struct scratch *scratch, const char *path, char **ret,
-	struct diagnostics *problems, struct error *err)
+/* The unpacked bundle's path below the scratch directory, which the caller frees; NULL with err
+ * filled on failure. */
+static char *unpack(struct scratch *scratch, const char *path, struct diagnostics *problems,
+	struct error *err)
 {
 	cleanup_with(freep) char *location = realpath(path, NULL);
 	cleanup_with(freep) char *target = NULL;
-	int r;
+	struct bundle_request request = { .location = location };
 
-	if (!location)
-		return error_set(err, -errno, "cannot find archive: %m");
-	r = scratch_make(scratch, err);
-	if (r < 0)
-		return r;
+	if (!location) {
+		(void)error_set(err, -errno, "cannot find archive: %m");
+		return NULL;
+	}
+	if (scratch_make(scratch, err) < 0)
+		return NULL;
 	target = path_join(scratch->path, "bundle");
-	r = scratch_unpack(
-		&(struct bundle_request){ .location = location, .target_dir = target },
-		problems, err);
-	if (r < 0)
-		return r;
-	*ret = take(&target);
-	return 0;
+	request.target_dir = target;
+	return scratch_unpack(&request, problems, err) < 0 ? NULL : take(&target);
 }
 
 static void check_archive(const char *path, struct diagnostics *problems)
 {
 	cleanup_with(scratch_done) struct scratch scratch = { NULL };
-	cleanup_with(freep) char *bundle = NULL;
 	struct error err = ERROR_NONE;
+	cleanup_with(freep) char *bundle = unpack(&scratch, path, problems, &err);
 
-	if (unpack(&scratch, path, &bundle, problems, &err) < 0)
-		add_error(problems, path, &err);
-	else
+	if (bundle)
 		check_directory(bundle, problems);
+	else
+		add_error(problems, path, &err);
 }
 
 /* An archive tells itself by its first bytes; whatever else is a file is taken for an appspec.

@@ -69,7 +69,9 @@ static size_t quote_character(char **at, const char *text, size_t n)
 		*at += sprintf(*at, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
 		return 1;
 	}
-	if (length == 0 || c < 0x20 || c == 0x7f) {
+	/* C1 control characters are 0xc2 and one of 0x80 to 0x9f. */
+	if (length == 0 || c < 0x20 || c == 0x7f ||
+		(c == 0xc2 && (unsigned char)text[1] < 0xa0)) {
 		*at += sprintf(*at, "\\x%02x", c);
 		return 1;
 	}

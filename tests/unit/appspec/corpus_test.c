@@ -53,6 +53,7 @@ static void differ(const char *place, const char *expected, const char *found)
 			strcmp(known->found, found) != 0)
 			continue;
 		met[i] = true;
+		printf("# %s: %s: doc/differences.md, %s\n", stem, place, known->heading);
 		return;
 	}
 	buf_printf(&wrong, "%s: %s: expected '%s', found '%s'\n", stem, place, expected, found);

@@ -173,10 +173,11 @@ END_TEST
 START_TEST(values_in_messages_are_bounded_and_printable)
 {
 	assert_says(
-		"version: 0.0\nos: \"a\\x1b\\n"
+		"version: 0.0\nos: \"a\\x1b\\x9b\\n"
 		"0123456789012345678901234567890123456789012345678901234567890123456789\"\n",
 		"appspec.yml:2:5: error: os must be linux, in small letters, found the text "
-		"'a\\x1b\\n012345678901234567890123456789012345678901234567890123456...'");
+		"'a\\x1b\\xc2\\x9b\\n0123456789012345678901234567890123456789012345678901234..."
+		"'");
 }
 END_TEST
 
