@@ -348,8 +348,12 @@ static int take_entry(
 			x->request->max_entries);
 		return blame_inner(name, &inner, err);
 	}
-	if (warning)
-		warn(x, warning);
+	if (warning) {
+		cleanup_with(freep) char *text = xasprintf(
+			"may not be what it was (%s)", warning);
+
+		warn(x, text);
+	}
 	if (x->path[0] == '\0') {
 		if (archive_entry_filetype(x->entry) != AE_IFDIR)
 			return blame(name, -EPERM, "would replace the bundle's root", err);
@@ -371,6 +375,12 @@ static int take_all(struct extract *x, struct error *err)
 		r = take_entry(x, name, warning, err);
 		if (r < 0)
 			return r;
+	}
+	if (r < 0 && x->path[0]) {
+		cleanup_with(freep) char *last = printable(x->path);
+		const struct error inner = *err;
+
+		return error_set(err, r, "%s, after entry '%s'", inner.text, last);
 	}
 	return r;
 }
