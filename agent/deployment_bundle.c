@@ -230,13 +230,18 @@ static void on_planned(int r, const struct error *err, void *userdata)
 	struct deployment *deployment = userdata;
 
 	worker_free(take(&deployment->worker));
-	if (r < 0 && deployment->cancelled)
+	if (r >= 0) {
+		begin(deployment);
+		return;
+	}
+	if (deployment->cancelled)
 		deployment_fail(deployment, DEPLOYMENT_CANCELLED, HOOK_UNKNOWN_ERROR, NULL,
 			"cancelled: %s", deployment->cancelled);
-	if (r < 0)
-		fail_input(deployment, r, err->text);
 	else
-		begin(deployment);
+		/* The bundle is good; it is this host that cannot take it. */
+		deployment_fail(deployment, DEPLOYMENT_FAILED, HOOK_UNKNOWN_ERROR, NULL,
+			"%s; no script was run, nothing was changed", err->text);
+	deployment_input(deployment, INPUT_FAILED);
 }
 
 void deployment_enter_check(struct deployment *deployment)

@@ -129,7 +129,8 @@ static void decide_foreign(struct decision *decision, uint32_t node)
 	if (decision->behavior == FILE_EXISTS_RETAIN) {
 		at->act = ACT_KEPT;
 	} else if (group) {
-		plan_conflict(plan, at->entry, "E-FILE-OWNED",
+		/* No script can settle that: an error before the first of them. */
+		plan_problem(plan, at->entry, "E-FILE-OWNED",
 			"%s belongs to the deployment group %s; two groups cannot own one path",
 			path, group);
 	} else if (decision->behavior == FILE_EXISTS_OVERWRITE) {

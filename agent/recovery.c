@@ -101,6 +101,7 @@ static int mark_interrupted(struct history *history, const struct root *root,
 {
 	struct record *record = history_running(history);
 	cleanup_with(freep) char *text = NULL;
+	const char *event;
 
 	if (!record) {
 		if (recovery != RECOVERY_NONE)
@@ -109,9 +110,10 @@ static int mark_interrupted(struct history *history, const struct root *root,
 					  : "an install that was cut off was finished");
 		return 0;
 	}
+	/* An install leaves its journal; events before it had been recorded. */
+	event = recovery != RECOVERY_NONE ? "Install" : record->event;
 	text = xasprintf("deployment %s was cut off%s%s%s", record->deployment,
-		record->event ? " at " : "", record->event ? record->event : "",
-		what_was_done(recovery));
+		event ? " at " : "", event ? event : "", what_was_done(recovery));
 	say(said, text);
 	record_set(&record->message, text);
 	record->state = RECORD_INTERRUPTED;
