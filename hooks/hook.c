@@ -117,7 +117,7 @@ static unsigned kill_what_is_left(const struct started *started)
 	if (!is_this_boot(started))
 		return 0;
 	for (int i = 0; i < KILL_ROUNDS; i++) {
-		unsigned n = started->cgroup ? survivors_signal_cgroup(started->cgroup, SIGKILL)
+		unsigned n = started->cgroup ? survivors_signal(0, started->cgroup, SIGKILL)
 					     : survivors_signal_session(started->script_pid,
 						       started->script_start_time, SIGKILL);
 

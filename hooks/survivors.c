@@ -110,14 +110,31 @@ static unsigned signal_all(const struct pids *pids, int number)
 	return n;
 }
 
-unsigned survivors_signal_tree(pid_t root, int number)
+static void pids_add_tree(struct pids *pids, pid_t root)
 {
-	cleanup_with(pids_done) struct pids pids = { 0 };
+	pids_add_children(pids, root);
+	for (size_t i = 0; i < pids->n; i++)
+		pids_add_children(pids, pids->items[i]);
+}
 
-	pids_add_children(&pids, root);
-	for (size_t i = 0; i < pids.n; i++)
-		pids_add_children(&pids, pids.items[i]);
-	return signal_all(&pids, number);
+static int compare_pids(const void *a, const void *b)
+{
+	const pid_t *one = a;
+	const pid_t *other = b;
+
+	return (*one > *other) - (*one < *other);
+}
+
+static void pids_drop_doubles(struct pids *pids)
+{
+	size_t n = 0;
+
+	if (pids->n > 0)
+		qsort(pids->items, pids->n, sizeof(pids->items[0]), compare_pids);
+	for (size_t i = 0; i < pids->n; i++)
+		if (n == 0 || pids->items[n - 1] != pids->items[i])
+			pids->items[n++] = pids->items[i];
+	pids->n = n;
 }
 
 static void pids_add_cgroup(struct pids *pids, const char *path)
@@ -144,13 +161,17 @@ static bool kill_at_once(const char *path)
 	return fd >= 0 && write(fd, "1", 1) == 1;
 }
 
-unsigned survivors_signal_cgroup(const char *path, int number)
+unsigned survivors_signal(pid_t root, const char *cgroup, int number)
 {
 	cleanup_with(pids_done) struct pids pids = { 0 };
 
-	pids_add_cgroup(&pids, path);
-	if (number == SIGKILL && pids.n > 0)
-		(void)kill_at_once(path); /* not in version 1; then one by one */
+	if (root > 0)
+		pids_add_tree(&pids, root);
+	if (cgroup)
+		pids_add_cgroup(&pids, cgroup);
+	if (cgroup && number == SIGKILL && pids.n > 0)
+		(void)kill_at_once(cgroup); /* not in version 1; then one by one */
+	pids_drop_doubles(&pids);
 	return signal_all(&pids, number);
 }
 

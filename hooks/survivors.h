@@ -12,12 +12,11 @@
  * processes that went away, or that nobody could kill.
  */
 
-/* All descendants of a process, however deep. */
-unsigned survivors_signal_tree(pid_t root, int number);
-
-/* All members of a control group and of those below it; SIGKILL by cgroup.kill where there is
- * one. */
-unsigned survivors_signal_cgroup(const char *path, int number);
+/*
+ * All descendants of `root` (0: of nobody), however deep, and all members of a control group
+ * (NULL: none) and of those below it; each once. SIGKILL by cgroup.kill where there is one.
+ */
+unsigned survivors_signal(pid_t root, const char *cgroup, int number);
 
 /*
  * All members of the session that `leader`, started at `start_time`, made. A session of a later

@@ -115,15 +115,6 @@ static void enter(struct state *state, enum phase phase, uint64_t after_ms)
 
 /* ---- ending ---- */
 
-static void signal_everything(const struct state *state, int number)
-{
-	if (state->cgroup)
-		(void)survivors_signal_cgroup(state->cgroup, number);
-	/* Also what moved itself out of the group; twice TERM would be once too many. */
-	if (!state->cgroup || number == SIGKILL)
-		(void)survivors_signal_tree(getpid(), number);
-}
-
 static void reap(struct state *state)
 {
 	int status;
@@ -157,13 +148,13 @@ static void begin_ending(struct state *state, enum reason reason)
 		begin_draining(state);
 		return;
 	}
-	signal_everything(state, SIGTERM);
+	(void)survivors_signal(getpid(), state->cgroup, SIGTERM);
 	enter(state, PHASE_ENDING, GRACE_MS);
 }
 
 static void kill_again(struct state *state)
 {
-	signal_everything(state, SIGKILL);
+	(void)survivors_signal(getpid(), state->cgroup, SIGKILL);
 	reap(state);
 	if (is_nothing_left(state))
 		begin_draining(state);

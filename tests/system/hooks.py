@@ -362,6 +362,26 @@ def runas_is_a_user_with_his_groups_and_home_whatever_his_shell(box):
 
 
 @case
+def an_agent_that_is_not_root_runs_scripts_as_itself(box):
+    hook = Hook(box, "#!/bin/sh\nid -u\necho $USER\n")
+    os.makedirs(box.join("state"))
+    nobody = pwd.getpwnam("nobody")
+    os.chown(box.join("state"), nobody.pw_uid, nobody.pw_gid)
+    under = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    if subprocess.run([*under, "test", "-x", hook.driver], check=False).returncode != 0:
+        raise Skip("the build directory is not open to other users")
+    given = {"under": under, "scripts_log": box.join("state", "log"), "deployments_log": box.join("state", "log2")}
+    os.chmod(hook.bundle, 0o755)
+    for number, (more, code, text) in enumerate([
+            ({}, 0, ""), ({"runas": "nobody"}, 0, ""), ({"runas": "root"}, 4, "cannot run a script as user root"),
+            ({"sudo": "1"}, 4, "cannot run a script as user root")]):
+        hook.record = box.join("state", f"record{number}")
+        hook.expect(code, text, **given, **more)
+    said = [line.split("]", 1)[1] for line in read(given["scripts_log"]).splitlines() if "[std" in line]
+    assert said == [str(nobody.pw_uid), "nobody"] * 2, said
+
+
+@case
 def an_unknown_user_is_an_error_that_names_him(box):
     hook = Hook(box, "#!/bin/sh\necho ran\n")
     hook.expect(4, 'there is no user "nosuchuser" on this host', runas="nosuchuser")
