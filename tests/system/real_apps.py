@@ -200,9 +200,12 @@ done
 rm -f "$pidfile"
 """
 VALIDATE = """#!/bin/bash
-set -e
-curl --silent --show-error --fail --noproxy '*' --retry 50 --retry-delay 0 --retry-connrefused --max-time 30 \\
-    --output /dev/null "http://127.0.0.1:{port}{path}"
+for i in {1..100}; do
+    curl --silent --fail --noproxy '*' --max-time 10 --output /dev/null "http://127.0.0.1:{port}{path}" && exit
+    sleep 0.1
+done
+echo "no answer" >&2
+exit 1
 """
 
 

@@ -213,17 +213,17 @@ echo "$LIFECYCLE_EVENT" >>{OUT}/ended
 """
 
 
-def cut_off_in_hook(host, cut):
-    """Deploys a revision whose ApplicationStart waits, ends the agent by cut(), then lets the script end."""
+@on_host("hybrid", "unified")
+def a_hook_and_its_application_outlive_an_agent_that_is_killed(host):
     deploy(host, bundle(host, "zero")).expect(0)
     path = bundle(host, "one", hooks={"ApplicationStart": HOOK_WITH_APPLICATION})
-    host.start("deployer", *deploy_argv(path), properties=["KillMode=control-group"])
+    host.start("deployer", *deploy_argv(path))
     host.await_file(OUT + "/application", 30 * SLOW)
-    cut()
-    assert wait_until(lambda: not host.pids("^drover-agent|/drover-agent "), 10)
+    host.exec("kill", "-KILL", host.unit("deployer", "MainPID")["MainPID"]).expect(0)
+    assert wait_until(lambda: host.unit("deployer", "ActiveState")["ActiveState"] == "failed", 10)
     # The group is taken while its script runs: nobody deploys over it.
-    busy = deploy(host, bundle(host, "two"))
-    busy.expect(3)
+    deploy(host, bundle(host, "two")).expect(3)
+    recovers(host)
     assert not host.exists(OUT + "/ended")
     write(host.path(OUT + "/release"))
     host.await_file(OUT + "/ended")
@@ -234,17 +234,23 @@ def cut_off_in_hook(host, cut):
     assert len(host.pids(RUNNING)) == 1
 
 
-@on_host("unified")
-def a_hook_and_its_application_outlive_an_agent_that_is_killed(host):
-    def cut():
-        pid = int(host.unit("deployer", "MainPID")["MainPID"])
-        host.exec("kill", "-KILL", pid).expect(0)
-    cut_off_in_hook(host, cut)
-
-
 @on_host("hybrid", "unified")
-def a_hook_and_its_application_outlive_the_stop_of_the_agents_unit(host):
-    cut_off_in_hook(host, lambda: host.exec("systemctl", "stop", "deployer").expect(0))
+def stopping_the_unit_that_deploys_ends_its_hook_in_order(host):
+    """Whoever stops a deployment by hand wants it stopped. What earlier ones started runs on."""
+    deploy(host, bundle(host, "zero", hooks={"ApplicationStart": APPLICATION})).expect(0)
+    pids = host.pids(RUNNING)
+    path = bundle(host, "one", hooks={"ApplicationStart": f"""trap 'echo asked >{OUT}/asked; exit 1' TERM
+setsid sleep 66666 & sleep 66666 & echo >{OUT}/ready; wait; wait
+"""})
+    host.start("deployer", *deploy_argv(path))
+    host.await_file(OUT + "/ready", 30 * SLOW)
+    host.exec("systemctl", "stop", "deployer").expect(0)
+    assert wait_until(lambda: not host.pids("sleep 66666"), 2), "of the stopped script something runs"
+    assert host.exists(OUT + "/asked"), "the script was not asked to end before it was killed"
+    assert host.pids(RUNNING) == pids
+    recovers(host)
+    deploys_again(host)
+    assert host.pids(RUNNING) == pids
 
 
 # Processes that do what they can to stay: sessions of their own, orphans, deaf to TERM, streams closed or held.
@@ -384,23 +390,26 @@ def stage_of(host):
     return None
 
 
-def cut_off_in_install_by(host, cut, seed):
-    """Each change of a directory entry is slowed, so that there is time to cut in the midst of them."""
+def cut_off_in_install_by(host, cut, limit, seed):
+    """Each change of a directory entry is slowed, so that there is time to cut in the midst of them: after up to
+    `limit` seconds."""
     rng = random.Random(seed)
     deploy(host, bundle(host, "old", files=site("old"))).expect(0)
     path = bundle(host, "new", files=site("new"))
     slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2,linkat,openat", "-e",
             "inject=rename,renameat,renameat2,linkat:delay_enter=5000", "--"]
-    host.start("deployer", *slow, *deploy_argv(path))
+    # A reboot first stops units: half of them get the time to end in order, the others none.
+    number = rng.choice(["SIGTERM", "SIGKILL"])
+    host.start("deployer", *slow, *deploy_argv(path), properties=[f"KillSignal={number}"])
     assert wait_until(lambda: stage_of(host) or host.unit("deployer", "SubState")["SubState"] == "dead", 30 * SLOW, 0.002)
     assert stage_of(host), "no staging directory was seen\n" + host.exec("journalctl", "-u", "deployer").out
-    delay = rng.uniform(0, 1.5)
+    delay = rng.uniform(0, limit)
     time.sleep(delay)
     cut(host)
     between = shown(host)
     kinds = {"old": sum(between.get(path) == content for path, content in whole("old").items()),
              "new": sum(between.get(path) == content for path, content in whole("new").items())}
-    print(f"# seed {seed}: cut after {delay:.3f} s, with {kinds['old']} old and {kinds['new']} new files", flush=True)
+    print(f"# seed {seed}: cut after {delay:.3f} s ({number}), with {kinds['old']} old and {kinds['new']} new files", flush=True)
     assert kinds["old"] + kinds["new"] >= len(between) == N_FILES + 1, "a file was partly there"
     recovers(host)
     after = shown(host)
@@ -426,12 +435,12 @@ def several_times(host_case):
 
 @case
 def a_reboot_in_an_install_leaves_the_old_tree_or_the_new(_box):
-    several_times(lambda host, seed: cut_off_in_install_by(host, reboot, seed))
+    several_times(lambda host, seed: cut_off_in_install_by(host, reboot, 0.7, seed))
 
 
 @case
 def a_power_cut_in_an_install_leaves_the_old_tree_or_the_new(_box):
-    several_times(lambda host, seed: cut_off_in_install_by(host, power_cut, seed))
+    several_times(lambda host, seed: cut_off_in_install_by(host, power_cut, 0.9, seed))
 
 
 def main():
