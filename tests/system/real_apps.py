@@ -194,7 +194,7 @@ pidfile={run}/pid
 pid=$(cat "$pidfile")
 kill "$pid" 2>/dev/null || true
 for i in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || break
+    case $(ps -o stat= -p "$pid") in '' | Z*) break ;; esac
     sleep 0.1
 done
 rm -f "$pidfile"

@@ -390,20 +390,19 @@ def stage_of(host):
     return None
 
 
-def cut_off_in_install_by(host, cut, limit, seed):
-    """Each change of a directory entry is slowed, so that there is time to cut in the midst of them: after up to
-    `limit` seconds."""
+def cut_off_in_install_by(host, cut, slow_ms, seed):
+    """Each change of a directory entry is slowed, so that there is time to cut in the midst of them."""
     rng = random.Random(seed)
     deploy(host, bundle(host, "old", files=site("old"))).expect(0)
     path = bundle(host, "new", files=site("new"))
     slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2,linkat,openat", "-e",
-            "inject=rename,renameat,renameat2,linkat:delay_enter=5000", "--"]
+            f"inject=rename,renameat,renameat2,linkat:delay_enter={slow_ms * 1000}", "--"]
     # A reboot first stops units: half of them get the time to end in order, the others none.
     number = rng.choice(["SIGTERM", "SIGKILL"])
     host.start("deployer", *slow, *deploy_argv(path), properties=[f"KillSignal={number}"])
     assert wait_until(lambda: stage_of(host) or host.unit("deployer", "SubState")["SubState"] == "dead", 30 * SLOW, 0.002)
     assert stage_of(host), "no staging directory was seen\n" + host.exec("journalctl", "-u", "deployer").out
-    delay = rng.uniform(0, limit)
+    delay = rng.uniform(0, slow_ms * N_FILES / 1000)
     time.sleep(delay)
     cut(host)
     between = shown(host)
@@ -435,12 +434,12 @@ def several_times(host_case):
 
 @case
 def a_reboot_in_an_install_leaves_the_old_tree_or_the_new(_box):
-    several_times(lambda host, seed: cut_off_in_install_by(host, reboot, 0.7, seed))
+    several_times(lambda host, seed: cut_off_in_install_by(host, reboot, 20, seed))
 
 
 @case
 def a_power_cut_in_an_install_leaves_the_old_tree_or_the_new(_box):
-    several_times(lambda host, seed: cut_off_in_install_by(host, power_cut, 0.9, seed))
+    several_times(lambda host, seed: cut_off_in_install_by(host, power_cut, 5, seed))
 
 
 def main():
