@@ -150,7 +150,7 @@ static int read_cleanup(struct plan *plan, struct buf *ret, struct error *err)
 
 	if (fstatat(root->instructions_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		(!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022))) {
-		plan_warning(plan, 0, "W-CLEANUP",
+		plan_warning(plan, NULL, "W-CLEANUP",
 			"%s/deployment-instructions/%s is not a file that only root can write, "
 			"so it "
 			"is not trusted: the files it names are not taken as ours",

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/label.h"
 #include "agent/plan.h"
 #include "agent/target.h"
 #include "base/alloc.h"
@@ -133,7 +134,7 @@ static void warn_of_clash(struct plan *plan, const struct grant *before,
 	if (!what)
 		return;
 	path = plan_path(plan, node);
-	plan_warning(plan, entry->mark.line, "W-PERM-DUP",
+	plan_warning(plan, &entry->mark, "W-PERM-DUP",
 		"%s gets its %s from the entry at line %u too; this later entry wins", path,
 		what, other->mark.line);
 }
@@ -258,6 +259,15 @@ static size_t apply_below(
 	return n;
 }
 
+/* The same appspec may go to hosts with and without SELinux. */
+static void warn_of_context(struct plan *plan, const struct appspec_permission *entry)
+{
+	if (entry->has_context && !label_enabled())
+		plan_warning(plan, &entry->mark, "W-CTX-OFF",
+			"the context of %s is not set: SELinux is off on this host",
+			entry->object);
+}
+
 static int apply_entry(struct plan *plan, size_t index, struct error *err)
 {
 	const struct appspec_permission *entry = &plan->request.spec->permissions[index];
@@ -268,7 +278,7 @@ static int apply_entry(struct plan *plan, size_t index, struct error *err)
 
 	r = target_resolve(&plan->tree, plan->root_fd, entry->object, NULL, NULL, &node, err);
 	if (r == -EPERM || r == -ENOTDIR || r == -ELOOP || r == -E2BIG) {
-		plan_warning(plan, entry->mark.line, "W-PERM-UNMATCHED", "object %s: %s",
+		plan_warning(plan, &entry->mark, "W-PERM-UNMATCHED", "object %s: %s",
 			entry->object, err->text);
 		*err = ERROR_NONE;
 		return 0;
@@ -281,7 +291,7 @@ static int apply_entry(struct plan *plan, size_t index, struct error *err)
 	else
 		matched = apply_below(plan, entry, index, node) > 0;
 	if (!matched)
-		plan_warning(plan, entry->mark.line, "W-PERM-UNMATCHED",
+		plan_warning(plan, &entry->mark, "W-PERM-UNMATCHED",
 			"nothing that this deployment installs matches object %s with pattern "
 			"'%s'",
 			entry->object, entry->pattern);
@@ -315,6 +325,7 @@ int grants_apply(struct plan *plan, struct error *err)
 	plan->grants.names = xcalloc(spec->n_permissions, sizeof(*plan->grants.names));
 	plan->grants.n_names = spec->n_permissions;
 	for (size_t i = 0; i < spec->n_permissions && r >= 0; i++) {
+		warn_of_context(plan, &spec->permissions[i]);
 		resolve_names(plan, &spec->permissions[i], &plan->grants.names[i]);
 		r = apply_entry(plan, i, err);
 	}

@@ -43,12 +43,14 @@ void plan_conflict(struct plan *plan, uint32_t entry, const char *id, const char
 	va_end(ap);
 }
 
-void plan_warning(struct plan *plan, unsigned line, const char *id, const char *format, ...)
+void plan_warning(
+	struct plan *plan, const struct mark *mark, const char *id, const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	add(plan, SEVERITY_WARNING, line, 0, id, format, ap);
+	add(plan, SEVERITY_WARNING, mark ? mark->line : 0, mark ? mark->column : 0, id, format,
+		ap);
 	va_end(ap);
 }
 

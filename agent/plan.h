@@ -43,13 +43,14 @@ struct plan {
 	struct plan_totals totals;
 };
 
-/* Adds a problem; conflicts and the like are warnings before Install. */
+/* Adds a problem; conflicts and the like are warnings before Install. mark: NULL without a
+ * place. */
 void plan_problem(struct plan *plan, uint32_t entry, const char *id, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 void plan_conflict(struct plan *plan, uint32_t entry, const char *id, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-void plan_warning(struct plan *plan, unsigned line, const char *id, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void plan_warning(struct plan *plan, const struct mark *mark, const char *id,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Decides what becomes of every node (plan_decide.c). Returns 0 or a negative errno with err
  * filled; conflicts go to the plan's problems. */
