@@ -73,7 +73,8 @@ static bool find_directory(struct reader *reader, const char *path, size_t n)
 	if (target_resolve(&plan->tree, plan->root_fd, reader->directory, NULL, NULL,
 		    &reader->node, NULL) == 0)
 		return true;
-	freep(&reader->directory);
+	free(reader->directory);
+	reader->directory = NULL;
 	return false;
 }
 

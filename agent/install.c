@@ -329,6 +329,8 @@ static int run_announced(struct run *run)
 	(void)umask(mask);
 	closep(&run->journal_fd);
 	run->journal_fd = -1;
+	/* The journal says all from here on; it is read into memory of its own. */
+	operations_done(&run->operations);
 	if (r == 0)
 		r = switch_all(run);
 	return r < 0 ? undo(run, r) : 0;

@@ -16,6 +16,9 @@
 #include "base/file.h"
 
 static void add(struct plan *plan, enum severity severity, unsigned line, unsigned column,
+	const char *id, const char *format, va_list ap) __attribute__((format(printf, 6, 0)));
+
+static void add(struct plan *plan, enum severity severity, unsigned line, unsigned column,
 	const char *id, const char *format, va_list ap)
 {
 	diagnostics_addv(plan->problems, severity, plan->request.spec->name, line, column, id,
@@ -95,9 +98,10 @@ static char *normal_install_root(const char *path)
 	if (!normal && path && *path)
 		normal = path_normalise("/", path); /* opening it will say what is wrong */
 
-	if (normal && strcmp(normal, "/") == 0)
-		freep(&normal);
-	return normal;
+	if (!normal || strcmp(normal, "/") != 0)
+		return normal;
+	free(normal);
+	return NULL;
 }
 
 static struct plan *plan_new(const struct install_request *request, enum plan_stage stage,

@@ -299,13 +299,12 @@ static int is_empty(int dirfd, const char *name)
 	cleanup_with(closep) int fd = openat(
 		dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	cleanup_with(closedirp) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
 	int n = 0;
 
 	if (!dir)
 		return -errno;
 	(void)take_fd(&fd);
-	while (n < 3 && (errno = 0, entry = readdir(dir)))
+	while (n < 3 && (errno = 0, readdir(dir)))
 		n++;
 	if (n < 3 && errno != 0)
 		return -errno;

@@ -187,6 +187,7 @@ static int follow(struct way *way, uint32_t node, uint32_t *ret)
 	if (r < 0)
 		return error_set(way->err, r, "cannot read link %s: %m", path.data);
 	way->on_way = NULL;
+	buf_append(&text, "", 0);
 	r = walk(way, text.data[0] == '/' ? TREE_ROOT : tree->nodes[node].parent, text.data,
 		true, ret);
 	way->on_way = on_way;

@@ -112,7 +112,7 @@ void tree_init(struct tree *tree);
 void tree_done(struct tree *tree);
 
 /* Keeps a text among the names; its offset there. */
-uint32_t tree_text(struct tree *tree, const char *text, size_t n);
+uint32_t tree_text(struct tree *tree, const char *name, size_t n);
 
 /* The child of that name, or 0. The name is n bytes without slash or NUL. */
 uint32_t tree_find(const struct tree *tree, uint32_t parent, const char *name, size_t n);
