@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/command.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -79,10 +80,12 @@ static int prepare(struct planning *planning, const struct options *options, str
 
 static int check(struct planning *planning, const struct options *options)
 {
-	cleanup_with(closep) int fd = open(
-		planning->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = appspec_load(&planning->spec, fd, options->appspec, &planning->problems);
+	cleanup_with(closep) int fd = -1;
+	int r;
 
+	assert(planning->bundle);
+	fd = open(planning->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = appspec_load(&planning->spec, fd, options->appspec, &planning->problems);
 	if (r == 0)
 		bundle_check(fd, planning->spec, &planning->problems);
 	return r < 0 || planning->problems.n_errors > 0 ? -EINVAL : 0;

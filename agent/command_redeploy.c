@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/command.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "agent/deployment.h"
@@ -30,6 +31,7 @@ int command_redeploy(const struct options *options)
 		r = kept_installed(&site, &history, &installed, &err);
 	if (r < 0)
 		return operation_refuse(r, &err);
+	assert(installed);
 	label = group_label(&site.group);
 	report_note(&report, "%s: %s again from the kept bundle of %s", label,
 		installed->location ? installed->location : "the installed revision",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/command.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -109,6 +110,7 @@ int command_rollback(const struct options *options)
 				: find_good(&site, &history, installed, &target, &err);
 	if (r < 0)
 		return operation_refuse(r, &err);
+	assert(target);
 	say_step(&site, options, installed, target);
 	return kept_run(&site, options, name, target, &request);
 }

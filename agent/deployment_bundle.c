@@ -276,20 +276,20 @@ static int find_extra(struct deployment *deployment, char ***ret, size_t *n, str
 	const struct deployment_request *request = deployment->request;
 	const struct record *good = history_newest_good(&deployment->history);
 	cleanup_with(freep) char *installed = NULL;
-	const char *protected[4] = { NULL };
-	size_t n_protected = 0;
+	const char *spared[4] = { NULL };
+	size_t n_spared = 0;
 	int r = revision_installed(deployment->root, request->group, &installed, err);
 
 	if (r < 0)
 		return r;
 	if (installed)
-	protected[n_protected++] = installed;
+		spared[n_spared++] = installed;
 	if (good)
-	protected[n_protected++] = good->deployment;
+		spared[n_spared++] = good->deployment;
 	if (request->from)
-	protected[n_protected++] = request->from;
+		spared[n_spared++] = request->from;
 	return revision_extra(deployment->root, request->group, request->id,
-		request->max_revisions, protected, ret, n, err);
+		request->max_revisions, spared, ret, n, err);
 }
 
 /* The reference leaves the archive itself, or a link to it, under this fixed name. */

@@ -59,10 +59,12 @@ int kept_run(struct site *site, const struct options *options, const char *comma
 	struct error err = ERROR_NONE;
 
 	if (!revision_is_kept(&site->root, site->group.id, record->deployment))
-		return operation_refuse(error_set(&err, -EINVAL,
-						"the bundle of %s is no longer kept in %s; "
-						"deploy it again from %s",
-						record->deployment, archive, record->location),
+		return operation_refuse(
+			error_set(&err, -EINVAL,
+				"the bundle of %s is no longer kept in %s; "
+				"deploy it again from %s",
+				record->deployment, archive,
+				record->location ? record->location : "where it came from"),
 			&err);
 	request->location = record->location ? record->location : record->deployment;
 	request->bundle_path = archive;

@@ -134,7 +134,7 @@ static void fill_standard_descriptors(void)
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* children get their own */
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		(void)close(fd);

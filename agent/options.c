@@ -28,11 +28,11 @@ enum {
 /* A flag has no argument; "[=X]" is one that may be left out. */
 static const struct row {
 	const char *name;
-	char letter;
+	long letter;
 	const char *argument;
 	size_t text; /* offset of the text in struct options, for options with an argument */
 	size_t flag; /* offset of the flag */
-	unsigned of;
+	unsigned long of;
 	const char *help;
 } rows[] = {
 #define TEXT(member) offsetof(struct options, member), SIZE_MAX
@@ -131,7 +131,7 @@ static void collect(struct known *known, enum options_of of)
 		known->longs[known->n] = (struct option){ row->name, has, NULL, 0 };
 		known->rows[known->n++] = row;
 		if (row->letter && !is_optional(row)) {
-			*letter++ = row->letter;
+			*letter++ = (char)row->letter;
 			if (has == required_argument)
 				*letter++ = ':';
 		}
@@ -275,7 +275,7 @@ static void print_row(const struct row *row)
 	char letter[5] = "    ";
 
 	if (row->letter && !is_optional(row))
-		(void)snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+		(void)snprintf(letter, sizeof(letter), "-%c, ", (int)row->letter);
 	printf("  %s--%-26s ", letter, name);
 	if (strlen(name) > 26)
 		printf("\n%35s", "");

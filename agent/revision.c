@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/revision.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -142,8 +143,9 @@ int revision_extra(const struct root *root, const char *group, const char *curre
 	if (r < 0)
 		return r;
 	extra = entries.n + 1 > max ? entries.n + 1 - max : 0;
-	if (extra == 0)
+	if (extra == 0 || entries.n == 0)
 		return 0;
+	assert(entries.items);
 	qsort(entries.items, entries.n, sizeof(*entries.items), compare_times);
 	*ret = xcalloc(entries.n + 1, sizeof(**ret));
 	for (size_t i = 0; i < entries.n && *n < extra; i++)

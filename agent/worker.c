@@ -228,7 +228,8 @@ int worker_start(struct worker **ret, struct loop *loop, const char *what,
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_set(err, -errno, "cannot make a pipe: %m");
 	worker->fd = start.parents_fd = fds[0];
-	write_fd = start.fd = fds[1];
+	write_fd = fds[1];
+	start.fd = write_fd;
 	/* Ours alone: the child's end blocks, so that nothing it says is lost. */
 	if (fcntl(worker->fd, F_SETFL, O_NONBLOCK) < 0)
 		return error_set(err, -errno, "cannot set up a pipe: %m");
