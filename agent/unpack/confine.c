@@ -7,6 +7,7 @@
 #include <linux/securebits.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -24,6 +25,18 @@ enum {
 	MEMORY_MIB = 640,
 	OPEN_FILES = 32,
 };
+
+/* gcc says by a macro that the address sanitizer is at work, clang by a feature. */
+#if defined(__SANITIZE_ADDRESS__)
+#define RESERVES_TERABYTES true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RESERVES_TERABYTES true
+#endif
+#endif
+#ifndef RESERVES_TERABYTES
+#define RESERVES_TERABYTES false
+#endif
 
 static int enter(int directory_fd, struct error *err)
 {
@@ -48,10 +61,8 @@ static int limit_resources(struct error *err)
 
 	if (r == 0)
 		r = limit(RLIMIT_NOFILE, OPEN_FILES, err);
-#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
-	if (r == 0)
+	if (r == 0 && !RESERVES_TERABYTES)
 		r = limit(RLIMIT_AS, (rlim_t)MEMORY_MIB << 20, err);
-#endif
 	return r;
 }
 
