@@ -430,10 +430,9 @@ static int decide_old_directory(struct decision *decision, uint32_t node, struct
 {
 	struct tree *tree = &decision->plan->tree;
 	struct node *at = tree_node(tree, node);
-	const struct seen *seen = tree_seen(tree, at);
 	cleanup_with(closep) int fd = -1;
 	struct place below = {
-		.mount = seen->mount, .heir = place->heir, .source = { .fd = -1 }
+		.mount = tree_seen(tree, at)->mount, .heir = place->heir, .source = { .fd = -1 }
 	};
 	bool emptied = false;
 	int r = open_below(decision, node, place, &fd);
@@ -447,7 +446,7 @@ static int decide_old_directory(struct decision *decision, uint32_t node, struct
 	r = is_emptied(decision, node, fd, &emptied);
 	if (r < 0)
 		return r;
-	at->act = emptied && seen->mount == place->mount ? ACT_REMOVED : ACT_KEPT;
+	at->act = emptied && below.mount == place->mount ? ACT_REMOVED : ACT_KEPT;
 	return 0;
 }
 

@@ -326,6 +326,23 @@ START_TEST(what_the_revision_lacks_is_removed_and_foreign_files_stay)
 }
 END_TEST
 
+START_TEST(a_directory_of_many_files_is_removed)
+{
+	put("bundle/app/a", "a", 0644);
+	for (unsigned i = 0; i < 300; i++) {
+		cleanup_with(freep) char *path = xasprintf("bundle/app/old/%u/%u", i % 3, i);
+
+		put(path, "x", 0644);
+	}
+	must_deploy("");
+	ck_assert_str_eq(content("h/app/old/2/299"), "x");
+	gone("bundle/app/old");
+	must_deploy("");
+	ck_assert_ptr_null(content("h/app/old"));
+	ck_assert_str_eq(content("h/app/a"), "a");
+}
+END_TEST
+
 START_TEST(conflicts_are_all_named_and_nothing_is_touched)
 {
 	struct stat before;
@@ -836,7 +853,7 @@ TESTS("install", files_links_and_directories_land_as_they_are,
 	state_files_are_as_the_reference_writes_them, what_is_the_same_is_not_written_again,
 	a_change_of_metadata_alone_is_seen_and_makes_a_new_file,
 	what_the_revision_lacks_is_removed_and_foreign_files_stay,
-	conflicts_are_all_named_and_nothing_is_touched,
+	a_directory_of_many_files_is_removed, conflicts_are_all_named_and_nothing_is_touched,
 	before_the_hooks_a_conflict_is_a_warning, retained_files_stay_and_are_not_ours,
 	overwritten_files_are_kept_and_a_rollback_brings_them_back,
 	a_link_in_place_of_a_file_is_replaced_and_not_written_through,
