@@ -15,6 +15,7 @@ static int parse(enum options_of of, char **words)
 {
 	int n = 0;
 
+	options_done(&options);
 	while (words[n])
 		n++;
 	return options_parse(&options, of, n, words, &err);
