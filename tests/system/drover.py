@@ -91,7 +91,7 @@ class Programs:
         found = {name: find_program(name) for name in (*HELPERS, "drover-agent")}
         for name, path in found.items():
             if not path:
-                raise Skip(f"{name} is not built in {BUILD}")
+                raise FileNotFoundError(f"{name} is not built in {BUILD}")
         self.directory = tempfile.mkdtemp(prefix="drover-programs-")
         self.libexec = os.path.join(self.directory, "libexec")
         os.mkdir(self.libexec)
