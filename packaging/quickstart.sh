@@ -170,4 +170,4 @@ step "Clean up: stop nginx$([ "$temporary" = no ] || echo ", remove DIR")"
 stop_site
 ! curl --silent --max-time 5 --noproxy '*' --output /dev/null "http://127.0.0.1:$port/" || die "nginx is still there"
 echo
-echo "Everything happened as it should. Next: README.md, or man -l doc/man/drover-agent.8"
+echo "Everything happened as it should. Next: README.md and doc/man/"
