@@ -9,7 +9,7 @@ import re
 import time
 
 import host as hosts
-from drover import ASAN, FULL, Skip, case, run_all, tree, wait_until, write
+from drover import ASAN, FULL, Skip, allow, case, run_all, tree, wait_until, write
 
 WWW, OUT, BUNDLES = "/srv/www", "/srv/out", "/srv/bundles"
 GROUP = "shop"
@@ -427,6 +427,7 @@ def seeds():
 
 def several_times(host_case):
     for seed in seeds():
+        allow(60)
         with hosts.Host(LAYERS, "unified") as host:
             os.makedirs(host.path(OUT))
             host_case(host, seed)
