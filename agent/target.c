@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -65,6 +67,35 @@ int target_open_node(int root_fd, const struct tree *tree, uint32_t node, int fl
 	return target_open(root_fd, path.data, flags);
 }
 
+/*
+ * On an overlay the first change to a file of a lower layer makes another of it, which keeps
+ * the number and has a new birth time. Asked once for each file system that is met.
+ */
+static bool births_last(int dirfd, const char *name, dev_t device)
+{
+	static struct {
+		dev_t device;
+		bool known;
+		bool last;
+	} cache[8];
+	size_t slot = (size_t)(minor(device) + major(device)) % ARRAY_SIZE(cache);
+	struct statfs fs;
+
+	if (!cache[slot].known || cache[slot].device != device) {
+		/* The file itself: a name may be a mount point. */
+		cleanup_with(closep) int fd = name[0] ? openat(dirfd, name,
+								O_PATH | O_NOFOLLOW | O_CLOEXEC)
+						      : -1;
+
+		if ((name[0] && fd < 0) || fstatfs(fd < 0 ? dirfd : fd, &fs) < 0)
+			return false;
+		cache[slot].known = true;
+		cache[slot].device = device;
+		cache[slot].last = fs.f_type != OVERLAYFS_SUPER_MAGIC;
+	}
+	return cache[slot].last;
+}
+
 int target_see(int dirfd, const char *name, struct seen *ret)
 {
 	struct statx st;
@@ -87,6 +118,8 @@ int target_see(int dirfd, const char *name, struct seen *ret)
 		.gid = st.stx_gid,
 		.device = makedev(st.stx_dev_major, st.stx_dev_minor),
 	};
+	if (ret->birth && !births_last(dirfd, name, ret->device))
+		ret->birth = 0;
 	return 0;
 }
 

@@ -680,6 +680,30 @@ START_TEST(mounts_in_the_destination_are_staged_on_their_own)
 }
 END_TEST
 
+START_TEST(a_lower_layer_of_an_overlay_is_no_obstacle)
+{
+	cleanup_with(freep) char *host = path_join(test_dir(), "h");
+	cleanup_with(freep) char *layers = xasprintf(
+		"lowerdir=%s/h,upperdir=%s/upper,workdir=%s/work", test_dir(), test_dir(),
+		test_dir());
+
+	put("bundle/app/a", "a", 0644);
+	put("bundle/app/old/deep/x", "x", 0644);
+	must_deploy("");
+	make("upper");
+	make("work");
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("overlay", host, "overlay", 0, layers) < 0)
+		return; /* not root, or no overlays: cannot be arranged */
+	gone("bundle/app/old");
+	put("bundle/app/a", "b", 0644);
+	must_deploy("");
+	ck_assert_str_eq(content("h/app/a"), "b");
+	ck_assert_ptr_null(content("h/app/old"));
+	(void)umount2(host, MNT_DETACH);
+}
+END_TEST
+
 START_TEST(another_agents_cleanup_file_says_what_is_ours)
 {
 	cleanup_with(freep) char *text = xasprintf(
@@ -866,6 +890,7 @@ TESTS("install", files_links_and_directories_land_as_they_are,
 	an_existing_directory_hands_down_its_group_and_default_acl,
 	attributes_of_users_are_kept_and_compared, names_of_255_bytes_work,
 	a_running_program_is_replaced, mounts_in_the_destination_are_staged_on_their_own,
+	a_lower_layer_of_an_overlay_is_no_obstacle,
 	another_agents_cleanup_file_says_what_is_ours,
 	a_cleanup_file_that_others_can_write_is_not_trusted, two_groups_do_not_own_one_path,
 	an_install_root_stands_before_every_path, the_long_way_comes_to_the_same,
