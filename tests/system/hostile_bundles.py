@@ -14,7 +14,6 @@ import stat
 import struct
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
 import zlib

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/lock.h"
 
+#include <fcntl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -70,7 +71,7 @@ START_TEST(a_child_that_inherits_it_keeps_it)
 	char byte;
 
 	take_first(&first);
-	ck_assert_int_eq(pipe(hold), 0);
+	ck_assert_int_eq(pipe2(hold, O_CLOEXEC), 0);
 	child = fork();
 	if (child == 0) {
 		(void)close(hold[1]);
