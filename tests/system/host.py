@@ -169,8 +169,8 @@ def make_base_root(path, codename):
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES)]
     argv += [f"--aptopt={line}" for line in apt_options()]
     listed = sources(codename)
-    done = subprocess.run([*argv, codename, path, *(["-"] if listed else [])], input=listed, text=True, errors="replace",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
+    done = subprocess.run([*argv, codename, path, *(["-"] if listed else [])], input=listed, text=True,
+                          errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
     if done.returncode != 0:
         shutil.rmtree(path, ignore_errors=True)
         raise Skip("mmdebstrap could not make a root: " + " ".join(done.stdout.split())[-300:])
@@ -374,8 +374,9 @@ class Host:
         """What helps to understand a failure, as TAP diagnostics."""
         with open(self.console, encoding="utf-8", errors="replace") as file:
             console = file.read().splitlines()[-40:]
-        log = subprocess.run(["chroot", self.root, "journalctl", "--no-pager", "-q", "-n", "150", "-o", "short-monotonic"],
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+        log = subprocess.run(["chroot", self.root, "journalctl", "--no-pager", "-q", "-n", "150", "-o",
+                              "short-monotonic"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                             check=False)
         for line in [f"---- console of {self.name} ({self.cgroups})", *console, "---- its journal",
                      *log.stdout.splitlines()]:
             print("# " + line)

@@ -104,8 +104,8 @@ def cached(name):
 
 def run_or_skip(argv, what, **how):
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", timeout=180, check=False, **how)
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", timeout=180, check=False, **how)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Skip(f"{what}: {error}") from None
     if done.returncode != 0:

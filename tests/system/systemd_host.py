@@ -112,8 +112,8 @@ def group_of(text):
 
 @on_host("hybrid", "legacy", "unified")
 def a_hook_runs_in_a_scope_of_its_own(host):
-    deploy(host, bundle(host, "one", hooks={"AfterInstall": TELL, "ApplicationStart": f"cat /proc/self/cgroup >{OUT}/2"})
-           ).expect(0)
+    hooks = {"AfterInstall": TELL, "ApplicationStart": f"cat /proc/self/cgroup >{OUT}/2"}
+    deploy(host, bundle(host, "one", hooks=hooks)).expect(0)
     group = group_of(host.read(OUT + "/cgroup"))
     scope = re.search(r"/drover-hooks\.slice/(drover-hook-[^/]+\.scope)(/|$)", group)
     assert scope, group
@@ -121,7 +121,8 @@ def a_hook_runs_in_a_scope_of_its_own(host):
     assert host.read(OUT + "/slice") == "ActiveState=active\n"
     assert group_of(host.read(OUT + "/2")) != group, "two scripts share a scope"
     if host.cgroups != "legacy":  # there systemd cannot learn within a container that a group is empty
-        assert wait_until(lambda: host.exec("systemctl", "list-units", "--all", "--no-legend", "drover-hook-*").out == "")
+        listing = ["systemctl", "list-units", "--all", "--no-legend", "drover-hook-*"]
+        assert wait_until(lambda: host.exec(*listing).out == ""), host.exec(*listing).out
 
 
 def field(text, name):
@@ -400,7 +401,8 @@ def cut_off_in_install_by(host, cut, slow_ms, seed):
     # A reboot first stops units: half of them get the time to end in order, the others none.
     number = rng.choice(["SIGTERM", "SIGKILL"])
     host.start("deployer", *slow, *deploy_argv(path), properties=[f"KillSignal={number}"])
-    assert wait_until(lambda: stage_of(host) or host.unit("deployer", "SubState")["SubState"] == "dead", 30 * SLOW, 0.002)
+    assert wait_until(lambda: stage_of(host) or host.unit("deployer", "SubState")["SubState"] == "dead", 30 * SLOW,
+                      0.002)
     assert stage_of(host), "no staging directory was seen\n" + host.exec("journalctl", "-u", "deployer").out
     delay = rng.uniform(0, slow_ms * N_FILES / 1000)
     time.sleep(delay)
@@ -408,7 +410,8 @@ def cut_off_in_install_by(host, cut, slow_ms, seed):
     between = shown(host)
     kinds = {"old": sum(between.get(path) == content for path, content in whole("old").items()),
              "new": sum(between.get(path) == content for path, content in whole("new").items())}
-    print(f"# seed {seed}: cut after {delay:.3f} s ({number}), with {kinds['old']} old and {kinds['new']} new files", flush=True)
+    print(f"# seed {seed}: cut after {delay:.3f} s ({number}), with {kinds['old']} old and "
+          f"{kinds['new']} new files", flush=True)
     assert kinds["old"] + kinds["new"] >= len(between) == N_FILES + 1, "a file was partly there"
     recovers(host)
     after = shown(host)
