@@ -386,8 +386,8 @@ class Host:
     def exec(self, *argv, timeout=60, stdin=None):
         """Runs a command inside beside systemd: no unit, no part of its groups."""
         argv = [str(one) for one in argv]
-        command = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "env", "-i",
-                   f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", *sanitizer_settings(), "setpriv",
+        command = ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "env",
+                   "-i", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8", *sanitizer_settings(), "setpriv",
                    f"--bounding-set={BOUNDING}", *argv]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             done = subprocess.run(command, stdout=out, stderr=err, stdin=stdin or subprocess.DEVNULL,
