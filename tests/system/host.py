@@ -375,8 +375,8 @@ class Host:
         with open(self.console, encoding="utf-8", errors="replace") as file:
             console = file.read().splitlines()[-40:]
         log = subprocess.run(["chroot", self.root, "journalctl", "--no-pager", "-q", "-n", "150", "-o",
-                              "short-monotonic"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                             check=False)
+                              "short-monotonic"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             errors="replace", check=False)
         for line in [f"---- console of {self.name} ({self.cgroups})", *console, "---- its journal",
                      *log.stdout.splitlines()]:
             print("# " + line)
