@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def enter_mount_namespace():
     if os.geteuid() != 0:
         skip_all("needs root: owners, mounts")
     if os.environ.get("DROVER_FAULTS_INSIDE") == "1":
+        signal.signal(signal.SIGTERM, end_by_exception)
         return
     os.environ["DROVER_FAULTS_INSIDE"] = "1"
     unshare = shutil.which("unshare")
@@ -73,6 +75,19 @@ def find_programs():
 def scratch():
     """A directory for everything, on the file system that TMPDIR names."""
     return tempfile.mkdtemp(prefix="drover-faults-")
+
+
+def remove_scratch(directory):
+    """Removes it with whatever is still mounted below; for the end of a suite, however it comes."""
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+        below = [line.split()[1] for line in mounts if line.split()[1].startswith(directory + "/")]
+    for path in reversed(below):
+        subprocess.run(["umount", "--lazy", path], check=False)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def end_by_exception(_number, _frame):
+    sys.exit("ended by a signal")
 
 
 def seed():

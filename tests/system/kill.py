@@ -113,7 +113,7 @@ def main():
     finally:
         drover.Programs.done()
         if not KEEP:
-            shutil.rmtree(directory, ignore_errors=True)
+            faults.remove_scratch(directory)
     tap.leave()
 
 

@@ -192,7 +192,7 @@ def main():
         tap.note(f"{runs} power cuts, {faults.verdicts['old']} old and {faults.verdicts['new']} new trees; seed {value}")
     finally:
         drover.Programs.done()
-        shutil.rmtree(directory, ignore_errors=True)
+        faults.remove_scratch(directory)
     tap.leave()
 
 
