@@ -52,16 +52,12 @@ int label_make(
 
 	if (!handle)
 		return -errno;
-	if (selabel_lookup(handle, &text, path, (int)mode) < 0) {
-		if (errno != ENOENT)
-			return -errno;
-		if (!context)
-			return 0;
-		text = strdup("system_u:object_r:default_t:s0");
-		if (!text)
-			return -ENOMEM;
-	}
-	label = context_new(text);
+	r = selabel_lookup(handle, &text, path, (int)mode);
+	if (r < 0 && errno != ENOENT)
+		return -errno;
+	if (r < 0 && !context)
+		return 0;
+	label = context_new(text ? text : "system_u:object_r:default_t:s0");
 	freecon(text);
 	if (!label)
 		return -EINVAL;

@@ -125,7 +125,7 @@ static bool is_among(const char *name, const char *const *names)
 }
 
 int revision_extra(const struct root *root, const char *group, const char *current,
-	unsigned max, const char *const *protected, char ***ret, size_t *n, struct error *err)
+	unsigned max, const char *const *spared, char ***ret, size_t *n, struct error *err)
 {
 	cleanup_with(entries_done) struct entries entries = { 0 };
 	cleanup_with(closep) int fd = openat(
@@ -149,7 +149,7 @@ int revision_extra(const struct root *root, const char *group, const char *curre
 	qsort(entries.items, entries.n, sizeof(*entries.items), compare_times);
 	*ret = xcalloc(entries.n + 1, sizeof(**ret));
 	for (size_t i = 0; i < entries.n && *n < extra; i++)
-		if (!is_among(entries.items[i].name, protected))
+		if (!is_among(entries.items[i].name, spared))
 			(*ret)[(*n)++] = take(&entries.items[i].name);
 	return 0;
 }

@@ -33,11 +33,11 @@ int revision_installed(
 /*
  * Names of the entries of the group's directory that must go so that at most `max` remain, the
  * current one included: the oldest first, as the reference counts them (anything in there
- * counts), but never those protected. *ret is NULL-terminated, of *n; the caller frees it and
+ * counts), but never those spared. *ret is NULL-terminated, of *n; the caller frees it and
  * its strings.
  */
 int revision_extra(const struct root *root, const char *group, const char *current,
-	unsigned max, const char *const *protected, char ***ret, size_t *n, struct error *err);
+	unsigned max, const char *const *spared, char ***ret, size_t *n, struct error *err);
 
 /* Removes what revision_extra() named. */
 int revision_remove(
