@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "agent/deployment.h"
 #include "agent/location.h"
 #include "agent/operation.h"
 #include "agent/options.h"
@@ -35,17 +34,8 @@ int command_deploy(const struct options *options)
 	cleanup_with(site_done) struct site site = SITE_NONE;
 	cleanup_with(freep) char *path = NULL;
 	struct error err = ERROR_NONE;
-	struct deployment_request request;
 	int r = prepare(&site, options, &path, &err);
 
-	if (r < 0)
-		return operation_refuse(r, &err);
-	request = (struct deployment_request){
-		.location = path,
-		.bundle_path = path,
-		.type = options->type,
-		.behavior = options->behavior,
-		.appspec = options->appspec,
-	};
-	return operation_run(&site, options, "drover-agent deploy", &request);
+	return r < 0 ? operation_refuse(r, &err)
+		     : operation_deploy(&site, options, "drover-agent deploy", path);
 }

@@ -184,6 +184,20 @@ int operation_run(struct site *site, const struct options *options, const char *
 	return r < 0 ? operation_refuse(r, &err) : status_of(operation.outcome);
 }
 
+int operation_deploy(
+	struct site *site, const struct options *options, const char *command, const char *path)
+{
+	struct deployment_request request = {
+		.location = path,
+		.bundle_path = path,
+		.type = options->type,
+		.behavior = options->behavior,
+		.appspec = options->appspec,
+	};
+
+	return operation_run(site, options, command, &request);
+}
+
 int operation_refuse(int r, const struct error *err)
 {
 	cleanup_with(buf_done) struct buf text = { 0 };

@@ -25,6 +25,10 @@ char *operation_new_id(void);
 int operation_run(struct site *site, const struct options *options, const char *command,
 	struct deployment_request *request);
 
+/* The same for the bundle at `path`, as the options want it deployed. */
+int operation_deploy(struct site *site, const struct options *options, const char *command,
+	const char *path);
+
 /* Says on standard error why a command came to nothing, and which exit status that is. */
 int operation_refuse(int r, const struct error *err);
 
