@@ -173,14 +173,32 @@ struct removal {
 	dev_t device;
 	unsigned n_moved;
 	int first_failure;
+	char first_name[256]; /* what it was met at */
 };
 
 static int remove_content(struct removal *removal, int fd, unsigned level);
 
-static void note_failure(struct removal *removal, int r)
+static void note_failure(struct removal *removal, int r, const char *name)
 {
-	if (removal->first_failure == 0)
-		removal->first_failure = r;
+	if (removal->first_failure != 0)
+		return;
+	removal->first_failure = r;
+	(void)snprintf(removal->first_name, sizeof(removal->first_name), "%s", name);
+}
+
+/* Not through a mount point, be it one of a directory on the same file system. */
+static int open_for_removal(int dirfd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	return fd < 0 ? -errno : (int)fd;
 }
 
 static int move_up(struct removal *removal, int dirfd, const char *name)
@@ -204,9 +222,11 @@ static int remove_directory(
 
 	if (level >= MAX_OPEN_LEVELS)
 		return move_up(removal, dirfd, name);
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
+	fd = open_for_removal(dirfd, name);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
 	if (st.st_dev != removal->device)
 		return -EXDEV;
 	r = remove_content(removal, take_fd(&fd), level + 1);
@@ -221,6 +241,7 @@ static int remove_content(struct removal *removal, int fd, unsigned level)
 	cleanup_with(closep) int owned = fd;
 	cleanup_with(closedirp) DIR *dir = fdopendir(fd);
 	struct dirent *entry;
+	int refused;
 	int r = 0;
 
 	if (!dir)
@@ -232,11 +253,12 @@ static int remove_content(struct removal *removal, int fd, unsigned level)
 			continue;
 		if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
 			continue;
-		r = errno == EISDIR || errno == EPERM
+		refused = -errno;
+		r = refused == -EISDIR || refused == -EPERM
 			    ? remove_directory(removal, fd, entry->d_name, level)
-			    : -errno;
+			    : refused;
 		if (r < 0)
-			note_failure(removal, r);
+			note_failure(removal, r == -ENOTDIR ? refused : r, entry->d_name);
 	}
 	return errno ? -errno : 0;
 }
@@ -280,6 +302,9 @@ int file_remove_tree(int dirfd, const char *name, struct error *err)
 	removal.top_fd = fd;
 	removal.device = st.st_dev;
 	r = remove_top(&removal, dirfd, name);
+	if (r < 0 && removal.first_failure)
+		return error_set(
+			err, r, "cannot remove %s in %s: %m", removal.first_name, name);
 	return r < 0 ? error_set(err, r, "cannot remove %s: %m", name) : 0;
 }
 

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -83,6 +86,29 @@ START_TEST(a_tree_deeper_than_descriptors_and_paths_reach_is_removed)
 }
 END_TEST
 
+START_TEST(what_is_mounted_in_a_tree_is_not_removed_with_it)
+{
+	cleanup_with(freep) char *outside = path_join(test_dir(), "outside");
+	cleanup_with(freep) char *inside = path_join(test_dir(), "tree/inside");
+	cleanup_with(freep) char *kept = path_join(test_dir(), "outside/kept");
+	/* By the whole path: the descriptor does not see the new mount. */
+	cleanup_with(freep) char *tree = path_join(test_dir(), "tree");
+	struct error err = ERROR_NONE;
+
+	ck_assert_int_eq(file_make_dirs(test_dir_fd(), "outside/kept", 0755, NULL), 0);
+	ck_assert_int_eq(file_make_dirs(test_dir_fd(), "tree/inside", 0755, NULL), 0);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount(outside, inside, NULL, MS_BIND, NULL) < 0)
+		return; /* not root: cannot be arranged */
+	ck_assert_int_lt(file_remove_tree(AT_FDCWD, tree, &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "cannot remove inside in "));
+	ck_assert_int_eq(access(kept, F_OK), 0);
+	ck_assert_int_eq(umount2(inside, MNT_DETACH), 0);
+	ck_assert_int_eq(file_remove_tree(AT_FDCWD, tree, &err), 0);
+	ck_assert_int_eq(access(kept, F_OK), 0);
+}
+END_TEST
+
 START_TEST(nothing_opens_outside_of_the_directory)
 {
 	ck_assert_int_eq(symlinkat("/etc", test_dir_fd(), "out"), 0);
@@ -151,5 +177,6 @@ TESTS("file", an_atomic_write_replaces_and_leaves_no_temporary,
 	a_file_over_the_limit_is_refused, links_and_fifos_are_not_read,
 	a_tree_is_removed_without_following_links,
 	a_tree_deeper_than_descriptors_and_paths_reach_is_removed,
+	what_is_mounted_in_a_tree_is_not_removed_with_it,
 	nothing_opens_outside_of_the_directory, a_large_file_is_copied_whole,
 	paths_are_normalised, below_means_whole_components)
