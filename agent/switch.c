@@ -394,10 +394,22 @@ static int do_leniently(struct switcher *switcher, struct step *step)
 	return 0;
 }
 
-static int set_metadata(int fd, const struct metadata *from, const struct metadata *to)
+/* What is right already is not touched: a directory that nobody may change is no obstacle. */
+static int set_time(int fd, const struct metadata *to)
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 		{ .tv_sec = to->mtime_s, .tv_nsec = to->mtime_ns } };
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_mtim.tv_sec == to->mtime_s && st.st_mtim.tv_nsec == to->mtime_ns)
+		return 0;
+	return futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int set_metadata(int fd, const struct metadata *from, const struct metadata *to)
+{
 	struct stat st;
 	int r;
 
@@ -409,19 +421,9 @@ static int set_metadata(int fd, const struct metadata *from, const struct metada
 	if (r < 0)
 		return r;
 	/* After the ACL, whose mask shows as the group's bits; the mode says the same. */
-	if (fstat(fd, &st) < 0 ||
-		(st.st_mode != to->mode && fchmod(fd, to->mode & 07777) < 0) ||
-		futimens(fd, times) < 0)
+	if (fstat(fd, &st) < 0 || (st.st_mode != to->mode && fchmod(fd, to->mode & 07777) < 0))
 		return -errno;
-	return 0;
-}
-
-static int set_time(int fd, const struct metadata *to)
-{
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-		{ .tv_sec = to->mtime_s, .tv_nsec = to->mtime_ns } };
-
-	return futimens(fd, times) < 0 ? -errno : 0;
+	return set_time(fd, to);
 }
 
 typedef int settle_fn(int fd, const struct journal_directory *directory);

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -680,6 +682,81 @@ START_TEST(mounts_in_the_destination_are_staged_on_their_own)
 }
 END_TEST
 
+/* Mounts of its own for this test; false if not root. */
+static bool own_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+START_TEST(a_directory_with_a_mount_inside_does_not_become_a_link)
+{
+	cleanup_with(freep) char *bound = path_join(test_dir(), "h/app/d/m");
+	cleanup_with(freep) char *outside = path_join(test_dir(), "outside");
+
+	put("bundle/app/d/m/y", "y", 0644);
+	put("outside/y", "precious", 0644);
+	must_deploy("");
+	if (!own_mounts() || mount(outside, bound, NULL, MS_BIND, NULL) < 0)
+		return;
+	gone("bundle/app/d");
+	put_link("bundle/app/d", "elsewhere");
+	ck_assert_int_lt(deploy(""), 0);
+	ck_assert(has_problem("E-DIRECTORY-KEPT"));
+	ck_assert_str_eq(content("outside/y"), "precious");
+	(void)umount2(bound, MNT_DETACH);
+	must_deploy("");
+	ck_assert_str_eq(content("h/app/d"), "-> elsewhere");
+}
+END_TEST
+
+START_TEST(a_file_mounted_over_an_old_one_is_a_conflict)
+{
+	cleanup_with(freep) char *over = path_join(test_dir(), "h/app/gone");
+	cleanup_with(freep) char *outside = path_join(test_dir(), "outside/y");
+
+	put("bundle/app/gone", "g", 0644);
+	put("bundle/app/a", "a", 0644);
+	put("outside/y", "precious", 0644);
+	must_deploy("");
+	if (!own_mounts() || mount(outside, over, NULL, MS_BIND, NULL) < 0)
+		return;
+	gone("bundle/app/gone");
+	ck_assert_int_lt(deploy(""), 0);
+	ck_assert(has_problem("E-MOUNT-POINT"));
+	(void)umount2(over, MNT_DETACH);
+	must_deploy("");
+	ck_assert_ptr_null(content("h/app/gone"));
+	ck_assert_str_eq(content("outside/y"), "precious");
+}
+END_TEST
+
+static bool set_immutable(const char *path, bool immutable)
+{
+	cleanup_with(freep) char *whole = path_join(test_dir(), path);
+	cleanup_with(closep) int fd = open(whole, O_RDONLY | O_CLOEXEC);
+	int flags = 0;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return false;
+	flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+START_TEST(an_immutable_directory_that_need_not_change_is_no_obstacle)
+{
+	put("bundle/app/a", "a", 0644);
+	put("bundle/app/d/b", "b", 0644);
+	must_deploy("");
+	if (!set_immutable("h/app/d", true))
+		return; /* not root, or a file system without */
+	put("bundle/app/a", "A", 0644);
+	ck_assert_int_eq(deploy(""), 0);
+	ck_assert(set_immutable("h/app/d", false));
+	ck_assert_str_eq(content("h/app/a"), "A");
+}
+END_TEST
+
 START_TEST(a_lower_layer_of_an_overlay_is_no_obstacle)
 {
 	cleanup_with(freep) char *host = path_join(test_dir(), "h");
@@ -890,6 +967,9 @@ TESTS("install", files_links_and_directories_land_as_they_are,
 	an_existing_directory_hands_down_its_group_and_default_acl,
 	attributes_of_users_are_kept_and_compared, names_of_255_bytes_work,
 	a_running_program_is_replaced, mounts_in_the_destination_are_staged_on_their_own,
+	a_directory_with_a_mount_inside_does_not_become_a_link,
+	a_file_mounted_over_an_old_one_is_a_conflict,
+	an_immutable_directory_that_need_not_change_is_no_obstacle,
 	a_lower_layer_of_an_overlay_is_no_obstacle,
 	another_agents_cleanup_file_says_what_is_ours,
 	a_cleanup_file_that_others_can_write_is_not_trusted, two_groups_do_not_own_one_path,
