@@ -37,12 +37,13 @@ void plan_problem(struct plan *plan, uint32_t entry, const char *id, const char 
 
 void plan_conflict(struct plan *plan, uint32_t entry, const char *id, const char *format, ...)
 {
-	const struct mark *mark = &plan->request.spec->files[entry].mark;
+	const struct appspec *spec = plan->request.spec;
+	const struct mark *mark = entry == PLAN_NO_ENTRY ? NULL : &spec->files[entry].mark;
 	va_list ap;
 
 	va_start(ap, format);
 	add(plan, plan->stage == PLAN_AT_INSTALL ? SEVERITY_ERROR : SEVERITY_WARNING,
-		mark->line, mark->column, id, format, ap);
+		mark ? mark->line : 0, mark ? mark->column : 0, id, format, ap);
 	va_end(ap);
 }
 

@@ -43,8 +43,11 @@ struct plan {
 	struct plan_totals totals;
 };
 
-/* Adds a problem; conflicts and the like are warnings before Install. mark: NULL without a
- * place. */
+/* Of what no files entry wants. */
+enum { PLAN_NO_ENTRY = UINT32_MAX };
+
+/* Adds a problem; conflicts (only they may be of no entry) and the like are warnings before
+ * Install. mark: NULL without a place. */
 void plan_problem(struct plan *plan, uint32_t entry, const char *id, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 void plan_conflict(struct plan *plan, uint32_t entry, const char *id, const char *format, ...)

@@ -160,6 +160,18 @@ static bool is_same(struct decision *decision, uint32_t node, struct place *plac
 	       compare_node(&decision->compare, plan, node, place->fd, source_fd);
 }
 
+/* Ours in the same kind as when it was installed, and nothing is mounted over it. */
+static bool is_ours(const struct tree *tree, uint32_t parent, uint32_t child)
+{
+	const struct node *at = tree_node(tree, child);
+	const struct seen *seen = tree_seen(tree, at);
+	const struct seen *above = tree_seen(tree, tree_node(tree, parent));
+
+	return at->was != KIND_NONE &&
+	       (at->host == KIND_DIRECTORY) == (at->was == KIND_DIRECTORY) &&
+	       (!seen || !above || seen->mount == above->mount);
+}
+
 /* Every name below must be one of ours; the first that is not goes to `ret`. */
 static int find_foreign(struct decision *decision, uint32_t node, int fd, struct buf *ret)
 {
@@ -183,9 +195,7 @@ static int find_foreign(struct decision *decision, uint32_t node, int fd, struct
 			r = target_look(tree, child, dirfd(dir));
 		if (r < 0)
 			return fail(decision, r, "look at", child);
-		if (!child || tree_node(tree, child)->was == KIND_NONE ||
-			(tree_node(tree, child)->host == KIND_DIRECTORY) !=
-				(tree_node(tree, child)->was == KIND_DIRECTORY)) {
+		if (!child || !is_ours(tree, node, child)) {
 			tree_path(tree, node, ret);
 			buf_putc(ret, '/');
 			buf_puts(ret, name);
@@ -259,21 +269,34 @@ static int decide_swap(struct decision *decision, uint32_t node, struct place *p
 	return 0;
 }
 
+static bool is_mount_point(
+	const struct plan *plan, const struct node *node, const struct place *place)
+{
+	const struct seen *seen = tree_seen(&plan->tree, node);
+
+	return seen && seen->mount != place->mount;
+}
+
+static void refuse_mount_point(
+	struct plan *plan, uint32_t node, uint32_t entry, const char *what)
+{
+	cleanup_with(freep) char *path = plan_path(plan, node);
+
+	plan_conflict(plan, entry, "E-MOUNT-POINT",
+		"%s is a mount point and cannot be %s; unmount it first", path, what);
+}
+
 static int decide_file(struct decision *decision, uint32_t node, struct place *place)
 {
 	struct plan *plan = decision->plan;
 	struct node *at = tree_node(&plan->tree, node);
-	const struct seen *seen = tree_seen(&plan->tree, at);
 
 	take_heritage(plan, at, place->heir);
 	note_changes(&plan->tree, at);
 	if (place->part)
 		at->flags |= NODE_PART;
-	if (seen && seen->mount != place->mount) {
-		cleanup_with(freep) char *path = plan_path(plan, node);
-
-		plan_conflict(plan, at->entry, "E-MOUNT-POINT",
-			"%s is a mount point and cannot be replaced", path);
+	if (is_mount_point(plan, at, place)) {
+		refuse_mount_point(plan, node, at->entry, "replaced");
 		return 0;
 	}
 	if (at->host == KIND_NONE) {
@@ -289,7 +312,7 @@ static int decide_file(struct decision *decision, uint32_t node, struct place *p
 		decide_foreign(decision, node);
 	} else if (is_same(decision, node, place)) {
 		at->act = ACT_SAME;
-		at->ino = seen->ino;
+		at->ino = tree_seen(&plan->tree, at)->ino;
 	} else {
 		at->act = ACT_REPLACED;
 	}
@@ -463,6 +486,10 @@ static int decide_unwanted(struct decision *decision, uint32_t node, struct plac
 		return decide_old_directory(decision, node, place);
 	if (!at->was || at->host == KIND_OTHER)
 		return 0;
+	if (is_mount_point(plan, at, place)) {
+		refuse_mount_point(plan, node, PLAN_NO_ENTRY, "removed");
+		return 0;
+	}
 	if (original && !place->part && place->fd >= 0)
 		at->act = ACT_RESTORED;
 	else if (at->host != KIND_NONE)
