@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/attributes.h"
+#include "agent/inventory.h"
 #include "agent/label.h"
 #include "agent/plan.h"
 #include "agent/stage.h"
@@ -396,6 +397,10 @@ int operations_stage(struct operations *operations, struct plan *plan, struct st
 			    : stage_node(stager, operation->node, fd, name);
 		if (r < 0)
 			return r;
+		if (operation->is_directory)
+			r = inventory_write(fd, operation->number, plan, operation->node);
+		if (r < 0)
+			return fail(plan, r, "list what is in", operation->node, stager->err);
 		r = target_see(fd, name, &seen);
 		if (r < 0)
 			return fail(

@@ -24,13 +24,28 @@ static void remark(const struct switcher *switcher, struct error *err)
 			switcher->n_left_alone > 1 ? " and more" : "");
 }
 
-/* What is over but for the cleaning up: failing here leaves the journal for another try. */
-static int finish(struct switcher *switcher, const char *group, struct error *err)
+/* Others have made it immutable, or mounted something there: it may stay so for ever. */
+static bool is_held(int r)
 {
-	int r = switch_drop(switcher, err);
+	return r == -EPERM || r == -EBUSY || r == -EXDEV || r == -ENOTEMPTY;
+}
 
-	if (r == 0)
-		r = switch_settle(switcher, err);
+/*
+ * What is over but for the cleaning up: failing here leaves the journal for another try. A
+ * second try, with `give_up`, does not hold up the group for old files that cannot be removed.
+ */
+static int finish(struct switcher *switcher, const char *group, bool give_up, struct error *err)
+{
+	struct error dropping = ERROR_NONE;
+	int r = switch_drop(switcher, &dropping);
+
+	/* A remark instead. */
+	if (give_up && is_held(r))
+		r = error_set(err, 0, "%s; it holds old files only: remove it by hand",
+			dropping.text);
+	else if (r < 0)
+		return error_set(err, r, "%s", dropping.text);
+	r = switch_settle(switcher, err);
 	if (r == 0)
 		r = switch_sync(switcher, true, err);
 	if (r == 0) {
@@ -56,12 +71,13 @@ int recover_forward(const struct root *root, const char *group, const struct jou
 	if (r == 0) {
 		struct error finishing = ERROR_NONE;
 
-		r = finish(&switcher, group, &finishing);
+		r = finish(&switcher, group, !strict, &finishing);
 		/* Everything is in place; the rest can be done by the next recovery. */
 		if (r < 0 && strict)
-			r = 0;
-		else if (r < 0 && err)
-			*err = finishing;
+			r = error_set(
+				err, 0, "%s; the next command tries again", finishing.text);
+		else if (finishing.text[0] != '\0')
+			(void)error_set(err, r, "%s", finishing.text);
 	}
 	if (r == 0)
 		remark(&switcher, err);
@@ -114,11 +130,19 @@ int recover_back(const struct root *root, const char *group, const struct journa
 	return r;
 }
 
-static int must_go_back(
-	const struct root *root, const struct journal *journal, bool *ret, struct error *err)
+static int mark_undoing(const struct root *root, const char *group, struct error *err)
+{
+	int r = journal_mark_undoing(root, group);
+
+	return r < 0 ? error_set(err, r, "cannot write the journal of group %s: %m", group) : 0;
+}
+
+static int must_go_back(const struct root *root, const char *group,
+	const struct journal *journal, bool *ret, struct error *err)
 {
 	struct switcher switcher;
 	bool begun = false;
+	bool more = false;
 	int r = 0;
 
 	if (!journal->undoing && journal->complete) {
@@ -126,9 +150,13 @@ static int must_go_back(
 		if (r < 0)
 			return r;
 		r = switch_has_begun(&switcher, &begun, err);
+		if (r == 0 && begun)
+			r = switch_took_more(&switcher, &more, err);
 		switch_done(&switcher);
+		if (r == 0 && more)
+			r = mark_undoing(root, group, err);
 	}
-	*ret = !begun;
+	*ret = !begun || more;
 	return r;
 }
 
@@ -144,7 +172,7 @@ int install_recover(const struct root *root, const char *group, enum install_rec
 		return 0;
 	if (r < 0)
 		return r;
-	r = must_go_back(root, &journal, &back, err);
+	r = must_go_back(root, group, &journal, &back, err);
 	if (r == 0)
 		r = back ? recover_back(root, group, &journal, err)
 			 : recover_forward(root, group, &journal, false, err);

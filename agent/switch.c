@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/inventory.h"
 #include "agent/root.h"
 #include "agent/target.h"
 #include "agent/xattr.h"
@@ -70,9 +71,11 @@ static int directory_fd(struct switcher *switcher, uint32_t index)
 static int open_stage(struct switcher *switcher, uint32_t index)
 {
 	const struct journal_stage *stage = &switcher->section->stages[index];
+	struct identity identity;
 	struct stat st;
 	int *fd = &switcher->stage_fds[index];
 	int parent = directory_fd(switcher, stage->directory);
+	int r;
 
 	*fd = -1;
 	if (parent < 0)
@@ -82,8 +85,12 @@ static int open_stage(struct switcher *switcher, uint32_t index)
 		return errno == ENOENT ? 0 : -errno;
 	if (fstat(*fd, &st) < 0)
 		return -errno;
-	/* Only root's own, and closed to others, is a stage. */
-	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
+	r = identify(*fd, "", &identity);
+	if (r < 0)
+		return r;
+	/* Only root's own, closed to others, and once known the very one, is a stage. */
+	if (st.st_uid != geteuid() || (st.st_mode & 077) ||
+		(stage->identity.ino && !identity_equal(identity, stage->identity))) {
 		closep(fd);
 		*fd = -1;
 	}
@@ -234,6 +241,33 @@ int switch_has_begun(struct switcher *switcher, bool *ret, struct error *err)
 	return 0;
 }
 
+static int took_more(const struct step *step);
+
+int switch_took_more(struct switcher *switcher, bool *ret, struct error *err)
+{
+	*ret = false;
+	for (uint32_t i = 0; i < switcher->section->n_ops && !*ret; i++) {
+		const struct op *op = &switcher->section->ops[i];
+		struct step step;
+		int r;
+
+		if (op->kind != OP_EXCHANGE || !op->is_directory)
+			continue;
+		r = begin_step(switcher, i, &step);
+		if (r == -ESTALE || (r == 0 && step.stage_fd < 0))
+			continue;
+		if (r == 0)
+			r = look(&step);
+		if (r == 0 && (identity_equal(step.in_stage, op->before) ||
+				      identity_equal(step.in_old, op->before)))
+			r = took_more(&step);
+		if (r < 0)
+			return fail(switcher, op, r, "look at", err);
+		*ret = r > 0;
+	}
+	return 0;
+}
+
 static int rename_with(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
 	if (switch_without_flags)
@@ -311,6 +345,18 @@ static int is_empty(int dirfd, const char *name)
 	return n <= 2;
 }
 
+/* Another file, put there since it was looked at, goes back. */
+static int check_taken(const struct step *step)
+{
+	struct identity taken;
+	int r = identify(step->stage_fd, step->staged, &taken);
+
+	if (r < 0 || identity_equal(taken, step->op->before))
+		return r;
+	(void)move(step->stage_fd, step->staged, step->fd, step->op->name);
+	return -ESTALE;
+}
+
 /* A directory that somebody filled meanwhile stays. */
 static int take_away(const struct step *step)
 {
@@ -325,12 +371,26 @@ static int take_away(const struct step *step)
 	r = move(step->fd, op->name, step->stage_fd, step->staged);
 	if (r == -EXDEV && op->is_directory)
 		return 0; /* removed in the end, by switch_settle() */
-	if (r < 0 || !op->is_directory)
+	if (r < 0)
 		return r;
+	if (!op->is_directory)
+		return check_taken(step);
 	r = is_empty(step->stage_fd, step->staged);
 	if (r == 0)
 		r = move(step->stage_fd, step->staged, step->fd, op->name);
 	return r < 0 ? r : 0;
+}
+
+/* 1 if the old directory, now in the stage, holds what came there since the plan. */
+static int took_more(const struct step *step)
+{
+	const char *name = step->staged;
+
+	if (step->op->kind != OP_EXCHANGE || !step->op->is_directory)
+		return 0;
+	if (!is_directory(step->stage_fd, name))
+		name = step->old;
+	return inventory_is_exceeded(step->stage_fd, step->op->number, name);
 }
 
 /* In the install itself: no looks before the deed, one after it. */
@@ -364,7 +424,9 @@ static int do_strictly(const struct step *step)
 			step->stage_fd, step->staged, step->fd, op->name, RENAME_EXCHANGE);
 		return -ESTALE;
 	}
-	return 0;
+	/* Undoing brings it back, with what somebody put in it meanwhile. */
+	r = took_more(step);
+	return r > 0 ? -ESTALE : r;
 }
 
 static int do_leniently(struct switcher *switcher, struct step *step)
@@ -632,11 +694,35 @@ int switch_sync(struct switcher *switcher, bool others_only, struct error *err)
 	return 0;
 }
 
+/* The mark that dropping has begun, so on disk before it does. */
+static int drop_inventories(struct switcher *switcher, struct error *err)
+{
+	const struct journal_section *section = switcher->section;
+
+	for (uint32_t i = 0; i < section->n_ops; i++) {
+		const struct op *op = &section->ops[i];
+		int fd = switcher->stage_fds[op->stage];
+		int r;
+
+		if (op->kind != OP_EXCHANGE || !op->is_directory || fd < 0)
+			continue;
+		r = inventory_remove(fd, op->number);
+		if (r > 0)
+			r = syncfs(fd) < 0 ? -errno : 0;
+		if (r < 0)
+			return error_set(err, r, "cannot remove %s/%u.own: %m",
+				section->stages[op->stage].name, op->number);
+	}
+	return 0;
+}
+
 int switch_drop(struct switcher *switcher, struct error *err)
 {
 	const struct journal_section *section = switcher->section;
-	int first = 0;
+	int first = drop_inventories(switcher, err);
 
+	if (first < 0)
+		return first;
 	for (uint32_t i = 0; i < section->n_stages; i++) {
 		const struct journal_stage *stage = &section->stages[i];
 		struct error removing = ERROR_NONE;

@@ -40,6 +40,10 @@ void switch_done(struct switcher *switcher);
 /* True if any operation has been done. */
 int switch_has_begun(struct switcher *switcher, bool *ret, struct error *err);
 
+/* True if a directory that gave way to a file or link took with it what others have put there
+ * since the plan, and nothing has been dropped yet. */
+int switch_took_more(struct switcher *switcher, bool *ret, struct error *err);
+
 /* Does all operations and sets the directories' metadata; doing it twice is harmless. */
 int switch_forward(struct switcher *switcher, struct error *err);
 

@@ -757,6 +757,27 @@ START_TEST(an_immutable_directory_that_need_not_change_is_no_obstacle)
 }
 END_TEST
 
+START_TEST(an_immutable_file_in_a_directory_that_goes_holds_nothing_up)
+{
+	enum install_recovery recovery;
+
+	put("bundle/app/d/x", "x", 0644);
+	must_deploy("");
+	if (!set_immutable("h/app/d/x", true))
+		return; /* not root, or a file system without */
+	gone("bundle/app/d");
+	put_link("bundle/app/d", "elsewhere");
+	must_deploy("");
+	ck_assert_ptr_nonnull(strstr(failure.text, "cannot remove x in .drover-d-2"));
+	ck_assert_str_eq(content("h/app/d"), "-> elsewhere");
+	ck_assert_int_eq(install_recover(&root, "g", &recovery, &failure), 0);
+	ck_assert_ptr_nonnull(strstr(failure.text, "remove it by hand"));
+	ck_assert(!file_exists(root.instructions_fd, "g-journal"));
+	must_deploy("");
+	ck_assert(set_immutable("h/.drover-d-2/0/x", false));
+}
+END_TEST
+
 START_TEST(a_lower_layer_of_an_overlay_is_no_obstacle)
 {
 	cleanup_with(freep) char *host = path_join(test_dir(), "h");
@@ -908,6 +929,41 @@ START_TEST(a_file_that_appears_meanwhile_undoes_all)
 }
 END_TEST
 
+static void deploy_a_link_while_its_directory_fills(void)
+{
+	cleanup_with(appspec_freep) struct appspec *spec = NULL;
+	cleanup_with(plan_freep) struct plan *plan = NULL;
+
+	put("bundle/app/d/sub/x", "x", 0644);
+	must_deploy("");
+	gone("bundle/app/d");
+	put_link("bundle/app/d", "elsewhere");
+	spec = read_spec("");
+	ck_assert_int_eq(plan_with(&plan, spec, PLAN_AT_INSTALL), 0);
+	put("h/app/d/sub/late", "theirs", 0644);
+	ck_assert_int_eq(install_run(plan, NULL, NULL, &failure), -ESTALE);
+	ck_assert_str_eq(content("h/app/d/sub/x"), "x");
+	ck_assert_str_eq(content("h/app/d/sub/late"), "theirs");
+	ck_assert(!file_exists(test_dir_fd(), "h/.drover-d-2"));
+	gone("h/app/d/sub/late");
+	must_deploy("");
+	ck_assert_str_eq(content("h/app/d"), "-> elsewhere");
+}
+
+START_TEST(a_file_that_appears_in_a_directory_that_goes_undoes_all)
+{
+	deploy_a_link_while_its_directory_fills();
+}
+END_TEST
+
+START_TEST(a_file_that_appears_in_a_directory_that_goes_the_long_way_undoes_all)
+{
+	switch_without_flags = true;
+	deploy_a_link_while_its_directory_fills();
+	switch_without_flags = false;
+}
+END_TEST
+
 START_TEST(a_plan_of_before_the_hooks_is_not_carried_out)
 {
 	cleanup_with(appspec_freep) struct appspec *spec = NULL;
@@ -970,9 +1026,13 @@ TESTS("install", files_links_and_directories_land_as_they_are,
 	a_directory_with_a_mount_inside_does_not_become_a_link,
 	a_file_mounted_over_an_old_one_is_a_conflict,
 	an_immutable_directory_that_need_not_change_is_no_obstacle,
+	an_immutable_file_in_a_directory_that_goes_holds_nothing_up,
 	a_lower_layer_of_an_overlay_is_no_obstacle,
 	another_agents_cleanup_file_says_what_is_ours,
 	a_cleanup_file_that_others_can_write_is_not_trusted, two_groups_do_not_own_one_path,
 	an_install_root_stands_before_every_path, the_long_way_comes_to_the_same,
-	a_file_that_appears_meanwhile_undoes_all, a_plan_of_before_the_hooks_is_not_carried_out,
+	a_file_that_appears_meanwhile_undoes_all,
+	a_file_that_appears_in_a_directory_that_goes_undoes_all,
+	a_file_that_appears_in_a_directory_that_goes_the_long_way_undoes_all,
+	a_plan_of_before_the_hooks_is_not_carried_out,
 	a_second_lock_waits_its_time_and_says_busy, the_number_of_paths_owned_is_told)

@@ -95,6 +95,27 @@ static struct journal_directory describe(char *path)
 			.mtime_ns = (uint32_t)old_time.tv_nsec } };
 }
 
+/* For some tests "both" is a directory with a file of ours, and so has an inventory. */
+static bool both_is_directory;
+
+static void put_both(void)
+{
+	cleanup_with(closep) int fd = -1;
+	struct identity own;
+
+	if (!both_is_directory) {
+		put("h/both", "old");
+		return;
+	}
+	ck_assert_int_eq(file_make_dirs(test_dir_fd(), "h/both", 0755, NULL), 0);
+	put("h/both/own", "old");
+	own = identity("h/both/own");
+	ck_assert_int_eq(file_make_dirs(test_dir_fd(), "h/.drover-d", 0700, NULL), 0);
+	fd = openat(test_dir_fd(), "h/.drover-d/1.own", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		0600);
+	ck_assert_int_eq(file_write_all(fd, &own, sizeof(own)), 0);
+}
+
 /* Leaves a journal and what belongs to it; `whole` with the operations. */
 static void prepare(bool whole)
 {
@@ -108,7 +129,7 @@ static void prepare(bool whole)
 	(void)umask(022);
 	ck_assert_int_eq(root_open(&root, state, true, &failure), 0);
 	ck_assert_int_eq(file_make_dirs(test_dir_fd(), "h", 0755, NULL), 0);
-	put("h/both", "old");
+	put_both();
 	put("h/old", "old");
 	(void)strcpy(path, test_dir());
 	(void)strcat(path, "/h");
@@ -133,6 +154,7 @@ static void prepare(bool whole)
 			{ .kind = OP_EXCHANGE,
 				.number = 1,
 				.name = "both",
+				.is_directory = both_is_directory,
 				.after = identity("h/.drover-d/1"),
 				.before = identity("h/both") },
 			{ .kind = OP_REMOVE,
@@ -146,6 +168,7 @@ static void prepare(bool whole)
 		journal_put_count(stream, 1);
 		journal_put_directory(stream, &directory);
 		journal_put_count(stream, 1);
+		stage.identity = identity("h/.drover-d");
 		journal_put_stage(stream, &stage);
 		journal_put_count(stream, ARRAY_SIZE(ops));
 		for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
@@ -155,7 +178,7 @@ static void prepare(bool whole)
 	free(stream);
 }
 
-static void recover(enum install_recovery expected)
+static void recover_but_for_the_stage(enum install_recovery expected)
 {
 	enum install_recovery got;
 
@@ -163,6 +186,11 @@ static void recover(enum install_recovery expected)
 	ck_assert_msg(install_recover(&root, "g", &got, &failure) == 0, "%s", failure.text);
 	ck_assert_int_eq(got, expected);
 	ck_assert(!file_exists(root.instructions_fd, "g-journal"));
+}
+
+static void recover(enum install_recovery expected)
+{
+	recover_but_for_the_stage(expected);
 	ck_assert(!file_exists(test_dir_fd(), "h/.drover-d"));
 }
 
@@ -239,6 +267,61 @@ START_TEST(all_done_and_the_stage_gone_is_finished)
 	recover(RECOVERY_FINISHED);
 	check_new();
 	ck_assert_str_eq(failure.text, "");
+}
+END_TEST
+
+START_TEST(a_directory_that_gave_way_goes)
+{
+	both_is_directory = true;
+	prepare(true);
+	exchange();
+	recover(RECOVERY_FINISHED);
+	check_new();
+}
+END_TEST
+
+START_TEST(a_directory_that_gave_way_comes_back_with_what_others_put_there)
+{
+	both_is_directory = true;
+	prepare(true);
+	place();
+	put("h/both/late", "theirs");
+	exchange();
+	take_away();
+	recover(RECOVERY_UNDONE);
+	ck_assert_str_eq(content("h/new"), "(none)");
+	ck_assert_str_eq(content("h/both/own"), "old");
+	ck_assert_str_eq(content("h/both/late"), "theirs");
+	ck_assert_str_eq(content("h/old"), "old");
+}
+END_TEST
+
+START_TEST(once_old_things_are_being_dropped_nothing_comes_back)
+{
+	both_is_directory = true;
+	prepare(true);
+	place();
+	exchange();
+	take_away();
+	put("h/.drover-d/1/late", "theirs");
+	ck_assert_int_eq(unlinkat(test_dir_fd(), "h/.drover-d/1.own", 0), 0);
+	recover(RECOVERY_FINISHED);
+	check_new();
+}
+END_TEST
+
+START_TEST(another_directory_of_the_stages_name_is_not_removed)
+{
+	prepare(true);
+	place();
+	exchange();
+	take_away();
+	rename_in("h/.drover-d", "h/moved", 0);
+	ck_assert_int_eq(file_make_dirs(test_dir_fd(), "h/.drover-d", 0700, NULL), 0);
+	put("h/.drover-d/precious", "theirs");
+	recover_but_for_the_stage(RECOVERY_FINISHED);
+	ck_assert_str_eq(content("h/.drover-d/precious"), "theirs");
+	check_new();
 }
 END_TEST
 
@@ -359,8 +442,12 @@ END_TEST
 TESTS("recover", without_a_journal_there_is_nothing_to_do, an_intent_alone_is_undone,
 	nothing_done_is_undone, one_done_is_finished,
 	they_may_have_reached_the_disk_in_any_order, all_done_and_the_stage_gone_is_finished,
-	undoing_goes_on, undoing_after_the_stage_has_gone_ends_well,
-	torn_operations_count_as_none, a_journal_torn_at_any_byte_is_undone,
+	a_directory_that_gave_way_goes,
+	a_directory_that_gave_way_comes_back_with_what_others_put_there,
+	once_old_things_are_being_dropped_nothing_comes_back,
+	another_directory_of_the_stages_name_is_not_removed, undoing_goes_on,
+	undoing_after_the_stage_has_gone_ends_well, torn_operations_count_as_none,
+	a_journal_torn_at_any_byte_is_undone,
 	what_others_put_there_since_is_left_alone_and_named,
 	another_directory_in_place_of_the_stages_stops_it,
 	a_second_install_is_refused_while_there_is_a_journal,
