@@ -206,8 +206,8 @@ int history_load(
 	if (r == 0)
 		r = history_parse(history, group, text.data, text.len, err);
 	if (r < 0)
-		(void)error_wrap(
-			err, "%s/deployment-instructions/%s is damaged", root->path, name);
+		(void)error_wrap(err, "%s/deployment-instructions/%s %s", root->path, name,
+			r == -EACCES ? "can be read by root only" : "is damaged");
 	return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
 }
 
