@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,29 @@ static const struct verb local_verb = {
 };
 /* clang-format on */
 
+/* A reader of our output that went away has what it wanted. */
+static bool is_reader_gone(void)
+{
+	struct pollfd output = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&output, 1, 0) > 0 && (output.revents & POLLERR);
+}
+
+/*
+ * An answer that could not be written, as on a full disk, was not given. What was deployed is:
+ * there the status stays that of the deployment.
+ */
+static int finish_output(int status, bool is_answer)
+{
+	bool is_lost = fflush(stdout) != 0 || ferror(stdout);
+
+	if (!is_lost || is_reader_gone())
+		return status;
+	fprintf(stderr, "%s: standard output could not be written; it is not complete\n",
+		program_invocation_short_name);
+	return is_answer && status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
 static int help_all(void)
 {
 	puts("usage: drover-agent VERB [OPTION]...\n");
@@ -54,7 +78,7 @@ static int help_all(void)
 	puts("\ndrover-agent VERB --help lists the options of a verb; drover-agent --version.\n"
 	     "Exit status: 0 done; 1 the deployment failed; 2 wrong use or invalid input; "
 	     "3 something else\nholds the lock.");
-	return EXIT_DONE;
+	return finish_output(EXIT_DONE, true);
 }
 
 static int help_verb(const struct verb *verb)
@@ -64,13 +88,20 @@ static int help_verb(const struct verb *verb)
 	printf("usage: %s%s %s\n\n%s\n\n", is_local ? "" : "drover-agent ", verb->name,
 		verb->usage, verb->what);
 	options_help(verb->options);
-	return EXIT_DONE;
+	return finish_output(EXIT_DONE, true);
 }
 
 static int version(const struct verb *verb)
 {
 	printf("%s %s\n", verb == &local_verb ? "codedeploy-local" : "drover-agent", VERSION);
-	return EXIT_DONE;
+	return finish_output(EXIT_DONE, true);
+}
+
+/* Its output is what it is for. */
+static bool is_answer(const struct verb *verb)
+{
+	return verb->options == OF_PLAN || verb->options == OF_CHECK ||
+	       verb->options == OF_STATUS;
 }
 
 static int run_verb(const struct verb *verb, int argc, char **argv)
@@ -90,7 +121,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		return help_verb(verb);
 	if (options.version)
 		return version(verb);
-	return verb->run(&options);
+	return finish_output(verb->run(&options), is_answer(verb));
 }
 
 static int refuse_verb(const char *word)
