@@ -15,6 +15,7 @@
 #include "agent/report.h"
 #include "agent/revision.h"
 #include "agent/site.h"
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -54,30 +55,19 @@ static int find_named(const struct site *site, const struct history *history,
 			      revision);
 }
 
-/* What worked, is kept, and is another revision than the installed one. */
-static int find_good(const struct site *site, const struct history *history,
-	const struct record *installed, const struct record **ret, struct error *err)
+/* What a rollback leaves, for people; the caller frees. */
+static char *name_installed(const struct site *site, const struct record *record)
 {
-	for (size_t i = history->n; i > 0; i--) {
-		const struct record *record = &history->records[i - 1];
-		int same;
+	cleanup_with(freep) char *installed = NULL;
 
-		if (record->state != RECORD_SUCCEEDED || record == installed ||
-			!revision_is_kept(&site->root, site->group.id, record->deployment))
-			continue;
-		same = installed ? revision_is_same(
-					   &site->root, site->group.id, installed, record, err)
-				 : 0;
-		if (same < 0)
-			return same;
-		if (same == 0) {
-			*ret = record;
-			return 0;
-		}
-	}
-	return error_set(err, -EINVAL,
-		"no other revision that worked is kept here; deploy one by drover-agent "
-		"deploy");
+	if (record)
+		return xasprintf("%s (%s)",
+			record->location ? record->location : "an unknown revision",
+			record->deployment);
+	if (revision_installed(&site->root, site->group.id, &installed, NULL) == 0 &&
+		!installed)
+		return xstrdup("nothing installed");
+	return xstrdup("an unknown revision (not deployed by drover-agent)");
 }
 
 static void say_step(const struct site *site, const struct options *options,
@@ -85,10 +75,9 @@ static void say_step(const struct site *site, const struct options *options,
 {
 	const struct report report = { .json = options->json, .quiet = options->quiet };
 	cleanup_with(freep) char *label = group_label(&site->group);
+	cleanup_with(freep) char *left = name_installed(site, from);
 
-	report_note(&report, "%s: rolling back from %s (%s) to %s (%s)", label,
-		from && from->location ? from->location : "an unknown revision",
-		from ? from->deployment : "not deployed by drover-agent",
+	report_note(&report, "%s: rolling back from %s to %s (%s)", label, left,
 		to->location ? to->location : "its kept bundle", to->deployment);
 }
 
@@ -107,7 +96,7 @@ int command_rollback(const struct options *options)
 		(void)kept_installed(&site, &history, &installed, NULL);
 	if (r == 0)
 		r = options->to ? find_named(&site, &history, options->to, &target, &err)
-				: find_good(&site, &history, installed, &target, &err);
+				: kept_other_good(&site, &history, installed, &target, &err);
 	if (r < 0)
 		return operation_refuse(r, &err);
 	assert(target);

@@ -51,6 +51,31 @@ int kept_installed(const struct site *site, const struct history *history,
 	return 0;
 }
 
+int kept_other_good(const struct site *site, const struct history *history,
+	const struct record *installed, const struct record **ret, struct error *err)
+{
+	for (size_t i = history->n; i > 0; i--) {
+		const struct record *record = &history->records[i - 1];
+		int same;
+
+		if (record->state != RECORD_SUCCEEDED || record == installed ||
+			!revision_is_kept(&site->root, site->group.id, record->deployment))
+			continue;
+		same = installed ? revision_is_same(
+					   &site->root, site->group.id, installed, record, err)
+				 : 0;
+		if (same < 0)
+			return same;
+		if (same == 0) {
+			*ret = record;
+			return 0;
+		}
+	}
+	return error_set(err, -EINVAL,
+		"no other revision that worked is kept here; deploy one by drover-agent "
+		"deploy");
+}
+
 int kept_run(struct site *site, const struct options *options, const char *command,
 	const struct record *record, struct deployment_request *request)
 {

@@ -20,6 +20,13 @@ int kept_prepare(struct site *site, const struct options *options, const char *c
 int kept_installed(const struct site *site, const struct history *history,
 	const struct record **ret, struct error *err);
 
+/*
+ * The newest deployment that succeeded, is kept, and is of another revision than `installed`,
+ * which may be NULL. -EINVAL if there is none.
+ */
+int kept_other_good(const struct site *site, const struct history *history,
+	const struct record *installed, const struct record **ret, struct error *err);
+
 /* Runs the deployment of that record's kept bundle. Returns the exit status. */
 int kept_run(struct site *site, const struct options *options, const char *command,
 	const struct record *record, struct deployment_request *request);

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
+#include "agent/advice.h"
 #include "agent/deployment.h"
 #include "agent/options.h"
 #include "agent/printable.h"
@@ -181,6 +183,8 @@ int operation_run(struct site *site, const struct options *options, const char *
 	lock_set_deployment(&site->lock, command, id);
 	log_set_field("DEPLOYMENT_ID", id);
 	r = run_loop(&operation, site, request, &err);
+	if (r == 0 && status_of(operation.outcome) == EXIT_FAILED && !options->json)
+		advice_print(site, options, id, strcmp(command, "codedeploy-local") == 0);
 	return r < 0 ? operation_refuse(r, &err) : status_of(operation.outcome);
 }
 
@@ -203,7 +207,8 @@ int operation_refuse(int r, const struct error *err)
 	cleanup_with(buf_done) struct buf text = { 0 };
 
 	printable_append(&text, err->text);
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, text.data);
+	fprintf(stderr, "%s: %s%s\n", program_invocation_short_name, text.data,
+		(r == -EACCES || r == -EPERM) && geteuid() != 0 ? "; run it as root" : "");
 	return r == -EINVAL ? EXIT_WRONG : r == -EBUSY ? EXIT_BUSY : EXIT_FAILED;
 }
 

@@ -8,6 +8,8 @@ import json
 import os
 import pty
 import select
+import shlex
+import shutil
 import subprocess
 import tempfile
 import time
@@ -168,6 +170,89 @@ def rollback_with_nothing_to_go_to_is_refused(box):
     tool.deploy(box.bundle()).expect(0)
     tool.verb("rollback").expect(2)
     assert read(os.path.join(box.target, "index.html")) == "<h1>bundle</h1>\n"
+
+
+@case
+def rollback_after_forget_says_that_nothing_is_installed(box):
+    tool = deploy_two(box)
+    tool.verb("forget", "--group", tool.group).expect(0)
+    tool.verb("rollback").expect(0, "rolling back from nothing installed to", "second")
+
+
+def advice_of(result):
+    """The command that a failed deployment proposes, as a shell would split it."""
+    lines = result.err.splitlines()
+    found = [number for number, line in enumerate(lines) if line.startswith("next: ")]
+    assert len(found) == 1, str(result)
+    return shlex.split(lines[found[0] + 1])
+
+
+@case
+def a_failed_deployment_says_how_to_go_back_and_where_all_output_is(box):
+    tool = deploy_two(box)
+    bad = box.bundle("bad", hooks={"ValidateService": "#!/bin/sh\necho why\nexit 1\n"})
+    result = tool.deploy(bad).expect(1, "all output: ", "go back to ", "second")
+    log = [line[12:] for line in result.err.splitlines() if line.startswith("all output: ")][0]
+    assert "[stdout]why" in read(log)
+    run(advice_of(result)).expect(0)
+    assert read(os.path.join(box.target, "index.html")) == "<h1>second</h1>\n"
+
+
+@case
+def a_deployment_that_fails_before_its_install_says_how_to_start_the_old_one_again(box):
+    tool = deploy_two(box)
+    bad = box.bundle("bad", hooks={"BeforeInstall": "#!/bin/sh\nexit 1\n"})
+    result = tool.deploy(bad).expect(1, "second is still installed")
+    assert advice_of(result)[:2] == ["drover-agent", "redeploy"], str(result)
+    run(advice_of(result)).expect(0)
+
+
+@case
+def the_way_back_is_a_command_that_a_shell_takes(box):
+    tool = Agent(box)
+    group = ["--group", "it's my \\ group", "--application", "$shop"]
+    tool.deploy(box.bundle("first"), more=group).expect(0)
+    bad = box.bundle("bad", hooks={"ValidateService": "#!/bin/sh\nexit 1\n"})
+    run(advice_of(tool.deploy(bad, more=group).expect(1))).expect(0, "first")
+
+
+@case
+def a_failed_first_deployment_proposes_no_rollback(box):
+    bad = box.bundle("bad", hooks={"ValidateService": "#!/bin/sh\nexit 1\n"})
+    result = Agent(box).deploy(bad).expect(1, "no other revision that worked is kept here")
+    assert "rollback" not in result.text, str(result)
+
+
+@case
+def an_answer_that_cannot_be_written_is_a_failure(box):
+    tool = Agent(box)
+    bundle = box.bundle()
+    for verb in (["plan", "--bundle", bundle], ["status", "--json"], ["--help"]):
+        argv = ["sh", "-c", '"$@" >/dev/full', "sh", find_program("drover-agent"), verb[0]]
+        argv += ["--state-dir", box.state] if verb != ["--help"] else []
+        run(argv + verb[1:]).expect(1, "standard output could not be written")
+    tool.deploy(bundle).expect(0)
+    argv = ["sh", "-c", '"$@" >/dev/full', "sh", find_program("drover-agent"), "deploy"]
+    run(argv + ["--bundle", bundle, "--state-dir", box.state]).expect(0, "standard output could not be written")
+
+
+def as_nobody(program, *argv):
+    done = subprocess.run([program, *argv], capture_output=True, text=True, check=False, env=environment(), cwd="/",
+                          user=65534, group=65534, extra_groups=[])
+    return done.returncode, done.stdout + done.stderr
+
+
+@case
+def who_may_not_is_told_to_be_root(box):
+    with tempfile.TemporaryDirectory() as open_to_all:
+        os.chmod(open_to_all, 0o755)
+        program = shutil.copy(find_program("drover-agent"), open_to_all)
+        state = os.path.join(open_to_all, "state")
+        run(["drover-agent", "deploy", "--bundle", box.bundle(), "--state-dir", state]).expect(0)
+        status, text = as_nobody(program, "redeploy", "--state-dir", state)
+        assert status == 1 and "run it as root" in text, (status, text)
+        status, text = as_nobody(program, "status", "--state-dir", state)
+        assert status == 1 and "root only" in text and "damaged" not in text, (status, text)
 
 
 @case
