@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,16 +27,30 @@ struct later {
 	bool has_mtime;
 };
 
+/* Archivers walk through directories one by one, but some hand out their files in turns. */
+enum { PARENTS = 8 };
+
+struct tree_parent {
+	int fd;
+	size_t n; /* bytes of path */
+	char path[ENTRY_PATH_MAX + 1];
+};
+
 void tree_init(struct tree *tree, int root_fd)
 {
-	*tree = (struct tree){ .root_fd = root_fd, .parent_fd = -1 };
+	*tree = (struct tree){ .root_fd = root_fd,
+		.parent_fd = -1,
+		.parents = xcalloc(PARENTS, sizeof(*tree->parents)) };
 }
 
 void tree_done(struct tree *tree)
 {
-	closep(&tree->parent_fd);
+	for (size_t i = 0; i < tree->n_parents; i++)
+		closep(&tree->parents[i].fd);
+	free(tree->parents);
+	tree->parents = NULL;
+	tree->n_parents = 0;
 	tree->parent_fd = -1;
-	tree->has_parent = false;
 	buf_done(&tree->later);
 	buf_done(&tree->looks);
 }
@@ -81,33 +96,54 @@ static int make_missing(const struct tree *tree, const char *path)
 	return take_fd(&fd);
 }
 
+static bool find_parent(struct tree *tree, const char *path, size_t n)
+{
+	for (size_t i = 0; i < tree->n_parents; i++)
+		if (tree->parents[i].n == n && memcmp(tree->parents[i].path, path, n) == 0) {
+			tree->parent_fd = tree->parents[i].fd;
+			return true;
+		}
+	return false;
+}
+
+static void keep_parent(struct tree *tree, const char *path, size_t n, int fd)
+{
+	struct tree_parent *parent = &tree->parents[tree->oldest];
+
+	if (tree->n_parents < PARENTS)
+		tree->n_parents++;
+	else
+		closep(&parent->fd);
+	tree->oldest = (tree->oldest + 1) % PARENTS;
+	parent->fd = tree->parent_fd = fd;
+	parent->n = n;
+	memcpy(parent->path, path, n);
+}
+
 /* Makes parent_fd the directory that `path` lies in; *ret_name is its last component. */
 static int enter_parent(
 	struct tree *tree, const char *path, const char **ret_name, struct error *err)
 {
 	const char *slash = strrchr(path, '/');
 	size_t n = slash ? (size_t)(slash - path) : 0;
+	char parent[ENTRY_PATH_MAX + 1];
 	int fd;
 
 	*ret_name = slash ? slash + 1 : path;
-	if (tree->has_parent && strncmp(tree->parent, path, n) == 0 && tree->parent[n] == '\0')
+	if (find_parent(tree, path, n))
 		return 0;
 
-	closep(&tree->parent_fd);
-	tree->parent_fd = -1;
-	tree->has_parent = false;
-	memcpy(tree->parent, path, n);
-	tree->parent[n] = '\0';
-	fd = open_directory(tree, n > 0 ? tree->parent : ".");
+	memcpy(parent, path, n);
+	parent[n] = '\0';
+	fd = open_directory(tree, n > 0 ? parent : ".");
 	if (fd == -ENOENT)
-		fd = make_missing(tree, tree->parent);
+		fd = make_missing(tree, parent);
 	if (fd == -ELOOP || fd == -ENOTDIR)
 		return error_set(err, -EPERM,
 			"lies below a name that is a link or a file in the same archive");
 	if (fd < 0)
 		return error_set(err, fd, "cannot be made: %m");
-	tree->parent_fd = fd;
-	tree->has_parent = true;
+	keep_parent(tree, path, n, fd);
 	return 0;
 }
 

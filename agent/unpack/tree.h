@@ -21,12 +21,13 @@ struct error;
  * entry's name: "cannot be made: No space left on device".
  */
 struct tree {
-	int root_fd; /* borrowed */
-	int parent_fd;
-	bool has_parent;
-	char parent[ENTRY_PATH_MAX + 1]; /* the path of parent_fd */
-	struct buf later;                /* directories to be finished, see tree.c */
-	struct buf looks;                /* paths of links to be looked at, NUL after each */
+	int root_fd;                 /* borrowed */
+	int parent_fd;               /* of the latest entry, one of the parents */
+	struct tree_parent *parents; /* opened last; directories never go, so they stay valid */
+	size_t n_parents;
+	size_t oldest;    /* whose place the next one takes */
+	struct buf later; /* directories to be finished, see tree.c */
+	struct buf looks; /* paths of links to be looked at, NUL after each */
 };
 
 struct tree_attributes {

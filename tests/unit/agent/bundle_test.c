@@ -202,6 +202,24 @@ START_TEST(an_archive_keeps_modes_owners_and_times)
 }
 END_TEST
 
+START_TEST(files_of_many_directories_in_turns_land_in_theirs)
+{
+	for (char file = 'a'; file < 'd'; file++)
+		for (char directory = 'a'; directory < 'z'; directory++) {
+			char path[] = { directory, '/', 'd', '/', file, '\0' };
+			char content[] = { directory, file, '\0' };
+
+			add(path, '0', content, 0644);
+		}
+	write_archive();
+	ck_assert_int_eq(unpack("bundle.tar"), 0);
+	expect_content("target/a/d/a", "aa");
+	expect_content("target/h/d/b", "hb");
+	expect_content("target/i/d/c", "ic");
+	expect_content("target/y/d/a", "ya");
+}
+END_TEST
+
 START_TEST(a_directory_around_an_appspec_is_taken_off)
 {
 	add("repo-1/x", '0', "x", 0644);
@@ -494,6 +512,7 @@ Suite *suite(void)
 	const TTest *const by_anyone[] = { types_have_their_names, a_location_must_fit_its_type,
 		a_directory_with_a_fifo_is_refused, a_directory_is_not_copied_into_itself };
 	const TTest *const by_root[] = { an_archive_keeps_modes_owners_and_times,
+		files_of_many_directories_in_turns_land_in_theirs,
 		a_directory_around_an_appspec_is_taken_off,
 		a_directory_without_an_appspec_stays, setuid_is_lost_with_a_warning,
 		a_later_entry_replaces_an_earlier_one, a_name_that_leads_outside_is_refused,
