@@ -86,6 +86,46 @@ static bool same_link(const char *name, int host_fd, int source_fd, size_t size)
 	       memcmp(a, b, (size_t)n) == 0;
 }
 
+static int open_source_file(int fd, const char *name)
+{
+	return openat(fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int open_host_file(int fd, const char *name)
+{
+	return openat(fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
+}
+
+static bool is_bare(int fd, bool labels)
+{
+	cleanup_with(buf_done) struct buf xattrs = { 0 };
+
+	return xattrs_read(fd, labels, &xattrs) == 0 && xattrs.len == 0;
+}
+
+void compare_ahead(
+	struct compare *compare, struct plan *plan, uint32_t node, int host_fd, int source)
+{
+	struct node *at = tree_node(&plan->tree, node);
+	const struct seen *seen = tree_seen(&plan->tree, at);
+	const char *name = tree_name(&plan->tree, node);
+	cleanup_with(closep) int host = -1;
+
+	if (at->want != KIND_FILE || at->host != KIND_FILE || seen->size != at->size ||
+		seen->mtime_s != at->mtime_s || seen->mtime_ns != at->mtime_ns)
+		return;
+	host = open_host_file(host_fd, name);
+	if (host < 0)
+		return;
+	at->flags |= NODE_READ;
+	if (!same_content(compare, source, host, at->size))
+		return;
+	at->flags |= NODE_ALIKE;
+	/* The bundle's labels do not count: those of files in place come by their paths. */
+	if (is_bare(source, false) && is_bare(host, label_enabled()))
+		at->flags |= NODE_BARE;
+}
+
 bool compare_node(
 	struct compare *compare, struct plan *plan, uint32_t node, int host_fd, int source_fd)
 {
@@ -100,11 +140,17 @@ bool compare_node(
 
 	if (at->want == KIND_LINK)
 		return same_link(name, host_fd, source_fd, at->size);
-	a = openat(source_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	b = openat(host_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOATIME);
-	if (a < 0 || b < 0 || attributes_want(plan, node, a, &want, &mode) < 0 ||
-		mode != seen->mode || xattrs_read(b, label_enabled(), &have) < 0 ||
-		!xattrs_equal(&want, &have) || !same_content(compare, a, b, at->size))
+	if ((at->flags & NODE_READ) && !(at->flags & NODE_ALIKE))
+		return false;
+	if (!(at->flags & NODE_BARE)) {
+		a = open_source_file(source_fd, name);
+		b = open_host_file(host_fd, name);
+		if (a < 0 || b < 0 || xattrs_read(b, label_enabled(), &have) < 0)
+			return false;
+	}
+	if (attributes_want(plan, node, a, &want, &mode) < 0 || mode != seen->mode ||
+		!xattrs_equal(&want, &have) ||
+		(!(at->flags & NODE_READ) && !same_content(compare, a, b, at->size)))
 		return false;
 	at->mode = mode;
 	return true;

@@ -17,6 +17,15 @@ struct compare {
 void compare_init(struct compare *compare);
 void compare_done(struct compare *compare);
 
+/*
+ * Reads both where kind, size and time do not tell them apart, and notes in the node's flags
+ * what was found, for compare_node() to go by. It is called when the two have just been looked
+ * at: the kernel finds them faster then than after all the others. `source` is the open file,
+ * not yet read; host_fd the directory of the other.
+ */
+void compare_ahead(
+	struct compare *compare, struct plan *plan, uint32_t node, int host_fd, int source);
+
 /* False if what was seen suffices to tell them apart. */
 bool compare_quick(const struct tree *tree, const struct node *node);
 

@@ -66,6 +66,11 @@ char *plan_path(const struct plan *plan, uint32_t node)
 	return buf_steal(&path);
 }
 
+bool plan_skips_compare(const struct plan *plan)
+{
+	return plan->request.skip_compare && plan->stage == PLAN_BEFORE_HOOKS;
+}
+
 void plan_free(struct plan *plan)
 {
 	if (!plan)

@@ -65,5 +65,8 @@ int plan_measure(struct plan *plan, struct error *err);
 /* What people are told of a node that is not ACT_NONE. */
 enum plan_action plan_action_of(const struct plan *plan, const struct node *node);
 
+/* Whether files are taken for different without being read: the plan is thrown away. */
+bool plan_skips_compare(const struct plan *plan);
+
 /* The path of a node for people. The caller frees. */
 char *plan_path(const struct plan *plan, uint32_t node);

@@ -151,9 +151,7 @@ static bool is_same(struct decision *decision, uint32_t node, struct place *plac
 	struct node *at = tree_node(&plan->tree, node);
 	int source_fd = -1;
 
-	if (plan->request.skip_compare && plan->stage == PLAN_BEFORE_HOOKS)
-		return false;
-	if (!compare_quick(&plan->tree, at))
+	if (plan_skips_compare(plan) || !compare_quick(&plan->tree, at))
 		return false;
 	source_fd = source_cached(plan, &place->source, at->source);
 	return source_fd >= 0 &&

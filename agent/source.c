@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/compare.h"
 #include "agent/plan.h"
 #include "agent/target.h"
 #include "base/alloc.h"
@@ -110,6 +111,7 @@ struct walk {
 	struct plan *plan;
 	uint32_t entry;
 	struct stat bundle; /* whose time the missing parents get */
+	struct compare compare;
 	struct error *err;
 };
 
@@ -153,7 +155,8 @@ static unsigned entry_line(const struct walk *walk, uint32_t entry)
 	return walk->plan->request.spec->files[entry].mark.line;
 }
 
-static void want_file(struct walk *walk, uint32_t child, uint32_t source, const struct stat *st)
+/* False after a problem. */
+static bool want_file(struct walk *walk, uint32_t child, uint32_t source, const struct stat *st)
 {
 	struct plan *plan = walk->plan;
 	struct node *node = tree_node(&plan->tree, child);
@@ -170,12 +173,13 @@ static void want_file(struct walk *walk, uint32_t child, uint32_t source, const 
 			plan_problem(plan, walk->entry, "E-COPY-DUP",
 				"%s is already copied by the entry at line %u", path,
 				entry_line(walk, node->entry));
-		return;
+		return false;
 	}
 	node->want = (uint8_t)kind_of(st->st_mode);
 	node->entry = walk->entry;
 	node->source = source;
 	take_metadata(node, st);
+	return true;
 }
 
 /* Returns the node where the directory is (a link of root's may lead elsewhere), or 0 after a
@@ -218,20 +222,23 @@ static uint32_t want_directory(
 }
 
 struct names {
-	char **items;
+	struct name {
+		char *text;
+		unsigned char type; /* DT_REG and so on, DT_UNKNOWN where none is told */
+	} * items;
 	size_t n, cap;
 };
 
 static void names_done(struct names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
-		free(names->items[i]);
+		free(names->items[i].text);
 	free(names->items);
 }
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
 }
 
 static int read_names(int fd, struct names *ret)
@@ -247,7 +254,8 @@ static int read_names(int fd, struct names *ret)
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		xgrow(&ret->items, &ret->cap, ret->n);
-		ret->items[ret->n++] = xstrdup(entry->d_name);
+		ret->items[ret->n++] = (struct name){ .text = xstrdup(entry->d_name),
+			.type = entry->d_type };
 	}
 	if (errno != 0)
 		return -errno;
@@ -300,16 +308,39 @@ static int enter_directory(struct walk *walk, uint32_t child, uint32_t source,
 	return walk_directory(walk, child, below, source_fd, host_fd);
 }
 
+/* Of a file that may turn out to be the same as before *ret_fd becomes a descriptor: looked at
+ * by that, its name is looked up once less. Otherwise -1. */
+static int look_at_source(const struct walk *walk, int source_fd, const struct name *name,
+	const struct node *node, struct stat *ret, int *ret_fd)
+{
+	*ret_fd = -1;
+	if (name->type == DT_REG && node->was == KIND_FILE && !plan_skips_compare(walk->plan))
+		*ret_fd = openat(
+			source_fd, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return fstat(*ret_fd, ret) < 0 ? -errno : 0;
+	return fstatat(source_fd, name->text, ret, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
 static int walk_name(struct walk *walk, uint32_t node, uint32_t source, int source_fd,
-	int host_fd, const char *name)
+	int host_fd, const struct name *entry)
 {
 	struct plan *plan = walk->plan;
+	const char *name = entry->text;
+	cleanup_with(closep) int file = -1;
+	uint32_t child = tree_add(&plan->tree, node, name, strlen(name));
 	struct stat st;
-	uint32_t child;
 	int r;
 
-	if (fstatat(source_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail_source(walk, -errno, source, name, "look at");
+	if (!child) {
+		plan_problem(plan, walk->entry, "E-FILE-DEPTH",
+			"the tree is deeper than %d directories or has more than %d paths",
+			TREE_DEPTH_LIMIT, TREE_NODES_LIMIT);
+		return 0;
+	}
+	r = look_at_source(walk, source_fd, entry, tree_node(&plan->tree, child), &st, &file);
+	if (r < 0)
+		return fail_source(walk, r, source, name, "look at");
 	if (kind_of(st.st_mode) == KIND_OTHER) {
 		cleanup_with(buf_done) struct buf path = { 0 };
 
@@ -322,13 +353,6 @@ static int walk_name(struct walk *walk, uint32_t node, uint32_t source, int sour
 			path.data);
 		return 0;
 	}
-	child = tree_add(&plan->tree, node, name, strlen(name));
-	if (!child) {
-		plan_problem(plan, walk->entry, "E-FILE-DEPTH",
-			"the tree is deeper than %d directories or has more than %d paths",
-			TREE_DEPTH_LIMIT, TREE_NODES_LIMIT);
-		return 0;
-	}
 	r = target_look(&plan->tree, child, host_fd);
 	if (r < 0) {
 		cleanup_with(freep) char *path = plan_path(plan, child);
@@ -337,7 +361,8 @@ static int walk_name(struct walk *walk, uint32_t node, uint32_t source, int sour
 	}
 	if (S_ISDIR(st.st_mode))
 		return enter_directory(walk, child, source, source_fd, name, host_fd, &st);
-	want_file(walk, child, source, &st);
+	if (want_file(walk, child, source, &st) && file >= 0)
+		compare_ahead(&walk->compare, plan, child, host_fd, file);
 	return 0;
 }
 
@@ -350,7 +375,7 @@ static int walk_directory(
 	if (r < 0)
 		return fail_source(walk, r, source, "", "read directory");
 	for (size_t i = 0; i < names.n && r >= 0; i++)
-		r = walk_name(walk, node, source, source_fd, host_fd, names.items[i]);
+		r = walk_name(walk, node, source, source_fd, host_fd, &names.items[i]);
 	return r;
 }
 
@@ -444,7 +469,9 @@ static int collect_file(struct walk *walk, uint32_t node, const char *path)
 		return fail_source(walk, source_fd, source, "", "open directory");
 	tree_node(&plan->tree, node)->flags |= NODE_ENTRY;
 	r = open_host(walk, node, &host_fd);
-	return r < 0 ? r : walk_name(walk, node, source, source_fd, host_fd, base);
+	return r < 0 ? r
+		     : walk_name(walk, node, source, source_fd, host_fd,
+			       &(struct name){ (char *)base, DT_UNKNOWN });
 }
 
 static int collect_entry(struct walk *walk, const struct appspec_file *file)
@@ -485,19 +512,21 @@ int sources_collect(struct plan *plan, struct error *err)
 {
 	struct walk walk = { .plan = plan, .err = err };
 	struct node *root = tree_node(&plan->tree, TREE_ROOT);
-	int r;
+	int r = 0;
 
 	if (fstat(plan->bundle_fd, &walk.bundle) < 0)
 		return error_set(
 			err, -errno, "cannot look at %s: %m", plan->request.bundle_dir);
 	root->want = KIND_DIRECTORY;
 	root->flags |= NODE_FOREIGN;
-	for (size_t i = 0; i < plan->request.spec->n_files; i++) {
+	compare_init(&walk.compare);
+	for (size_t i = 0; i < plan->request.spec->n_files && r >= 0; i++) {
 		walk.entry = (uint32_t)i;
 		r = collect_entry(&walk, &plan->request.spec->files[i]);
 		if (r < 0)
-			return error_wrap(
+			r = error_wrap(
 				err, "files entry at line %u", entry_line(&walk, walk.entry));
 	}
-	return 0;
+	compare_done(&walk.compare);
+	return r < 0 ? r : 0;
 }

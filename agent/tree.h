@@ -38,6 +38,9 @@ enum {
 	NODE_PART = 1 << 5,    /* staged and switched as a part of a directory above it */
 	NODE_ENTRY = 1 << 6,   /* destination directory of a files entry */
 	NODE_SOURCED = 1 << 7, /* mode, owner and time come from the bundle */
+	NODE_READ = 1 << 8,    /* bundle's and host's file were compared already: */
+	NODE_ALIKE = 1 << 9,   /* they have the same content, */
+	NODE_BARE = 1 << 10,   /* and neither has attributes */
 };
 
 /* What the host has; identity is inode number and birth time (0 where there is none). */

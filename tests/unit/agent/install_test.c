@@ -305,6 +305,33 @@ START_TEST(a_change_of_metadata_alone_is_seen_and_makes_a_new_file)
 }
 END_TEST
 
+START_TEST(other_content_of_the_same_size_and_time_is_seen)
+{
+	put("bundle/app/a", "one", 0640);
+	put("bundle/app/b", "b", 0640);
+	must_deploy("");
+	put("h/app/a", "two", 0640);
+	ck_assert_str_eq(plan_of(""),
+		"same /h/app\nreplaced /h/app/a: was changed by others\nsame /h/app/b\n");
+	must_deploy("");
+	ck_assert_str_eq(content("h/app/a"), "one");
+}
+END_TEST
+
+START_TEST(a_fifo_in_place_of_a_file_of_ours_is_not_waited_for)
+{
+	put("bundle/app/a", "a", 0640);
+	must_deploy("");
+	gone("h/app/a");
+	ck_assert_int_eq(mkfifoat(test_dir_fd(), "h/app/a", 0600), 0);
+	ck_assert_int_lt(deploy(""), 0);
+	gone("h/app/a");
+	gone("bundle/app/a");
+	ck_assert_int_eq(mkfifoat(test_dir_fd(), "bundle/app/a", 0600), 0);
+	ck_assert_int_lt(deploy(""), 0);
+}
+END_TEST
+
 START_TEST(what_the_revision_lacks_is_removed_and_foreign_files_stay)
 {
 	put("bundle/app/a", "a", 0644);
@@ -608,6 +635,10 @@ START_TEST(attributes_of_users_are_kept_and_compared)
 	ck_assert_int_eq(removexattr(to, "user.drover.x"), 0);
 	must_deploy("");
 	ck_assert_int_eq(getxattr(to, "user.drover.x", value, sizeof(value)), 3);
+	ck_assert_str_eq(plan_of(""), "same /h/app\nsame /h/app/a\n");
+	ck_assert_int_eq(setxattr(to, "user.drover.y", "two", 3, 0), 0);
+	must_deploy("");
+	ck_assert_int_lt(getxattr(to, "user.drover.y", value, sizeof(value)), 0);
 }
 END_TEST
 
@@ -1010,6 +1041,8 @@ TESTS("install", files_links_and_directories_land_as_they_are,
 	state_files_are_as_the_reference_writes_them, what_is_the_same_is_not_written_again,
 	a_change_of_metadata_alone_is_seen_and_makes_a_new_file,
 	what_the_revision_lacks_is_removed_and_foreign_files_stay,
+	other_content_of_the_same_size_and_time_is_seen,
+	a_fifo_in_place_of_a_file_of_ours_is_not_waited_for,
 	a_directory_of_many_files_is_removed, conflicts_are_all_named_and_nothing_is_touched,
 	before_the_hooks_a_conflict_is_a_warning, retained_files_stay_and_are_not_ours,
 	overwritten_files_are_kept_and_a_rollback_brings_them_back,
