@@ -29,7 +29,8 @@ void time_format_local(uint64_t now_ms, char ret[static 20])
 	struct tm tm = { 0 };
 
 	(void)localtime_r(&seconds, &tm);
-	(void)strftime(ret, 20, "%Y-%m-%d %H:%M:%S", &tm);
+	if (strftime(ret, 20, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		ret[0] = '\0'; /* a year of five digits: nonsense from a spoilt file */
 }
 
 void time_format_utc(uint64_t now_ms, char ret[static 21])
@@ -38,7 +39,8 @@ void time_format_utc(uint64_t now_ms, char ret[static 21])
 	struct tm tm = { 0 };
 
 	(void)gmtime_r(&seconds, &tm);
-	(void)strftime(ret, 21, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (strftime(ret, 21, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		ret[0] = '\0';
 }
 
 void time_format_duration(uint64_t duration_ms, char *ret, size_t size)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/time.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "unit.h"
 
@@ -36,4 +38,17 @@ START_TEST(utc_is_formatted_as_iso_8601)
 }
 END_TEST
 
-TESTS("time", durations_are_for_people, utc_is_formatted_as_iso_8601)
+START_TEST(a_year_of_more_than_four_digits_is_left_out)
+{
+	char text[21] = "something else";
+
+	time_format_utc(900000000000000000, text);
+	ck_assert_str_eq(text, "");
+	(void)strcpy(text, "something else");
+	time_format_local(900000000000000000, text);
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
+TESTS("time", durations_are_for_people, utc_is_formatted_as_iso_8601,
+	a_year_of_more_than_four_digits_is_left_out)
