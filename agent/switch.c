@@ -81,8 +81,9 @@ static int open_stage(struct switcher *switcher, uint32_t index)
 	if (parent < 0)
 		return parent;
 	*fd = openat(parent, stage->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* What is no directory is not it either. */
 	if (*fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
 	if (fstat(*fd, &st) < 0)
 		return -errno;
 	r = identify(*fd, "", &identity);

@@ -325,6 +325,20 @@ START_TEST(another_directory_of_the_stages_name_is_not_removed)
 }
 END_TEST
 
+START_TEST(a_link_of_the_stages_name_is_not_followed)
+{
+	prepare(true);
+	place();
+	exchange();
+	take_away();
+	rename_in("h/.drover-d", "h/moved", 0);
+	ck_assert_int_eq(symlinkat("moved", test_dir_fd(), "h/.drover-d"), 0);
+	recover_but_for_the_stage(RECOVERY_FINISHED);
+	ck_assert_str_eq(content("h/moved/1"), "old");
+	check_new();
+}
+END_TEST
+
 START_TEST(undoing_goes_on)
 {
 	prepare(true);
@@ -445,7 +459,8 @@ TESTS("recover", without_a_journal_there_is_nothing_to_do, an_intent_alone_is_un
 	a_directory_that_gave_way_goes,
 	a_directory_that_gave_way_comes_back_with_what_others_put_there,
 	once_old_things_are_being_dropped_nothing_comes_back,
-	another_directory_of_the_stages_name_is_not_removed, undoing_goes_on,
+	another_directory_of_the_stages_name_is_not_removed,
+	a_link_of_the_stages_name_is_not_followed, undoing_goes_on,
 	undoing_after_the_stage_has_gone_ends_well, torn_operations_count_as_none,
 	a_journal_torn_at_any_byte_is_undone,
 	what_others_put_there_since_is_left_alone_and_named,
