@@ -126,16 +126,26 @@ static const struct key {
 };
 /* clang-format on */
 
+/* A key without a value is one that was not set; a list or a mapping (value is NULL) is wrong.
+ */
+static int set_key(struct settings *settings, const struct key *key, const char *value,
+	const struct place *place, struct error *err)
+{
+	if (!value)
+		return error_set(err, -EINVAL,
+			"%s:%zu: %s takes one plain value, no list or mapping", place->path,
+			place->line, key->name);
+	if (value[0] == '\0' || strcmp(value, "null") == 0 || strcmp(value, "~") == 0)
+		return 0;
+	return key->set(settings, value, place, err);
+}
+
 static int set_value(struct settings *settings, const char *name, const char *value,
 	const struct place *place, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(keys[i].name, name) == 0)
-			/* A key without a value is one that was not set. */
-			return value[0] == '\0' || strcmp(value, "null") == 0 ||
-					       strcmp(value, "~") == 0
-				       ? 0
-				       : keys[i].set(settings, value, place, err);
+			return set_key(settings, &keys[i], value, place, err);
 	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++)
 		if (strcmp(elsewhere[i], name) == 0)
 			return 0;
@@ -173,8 +183,7 @@ static int read_mapping(struct settings *settings, yaml_document_t *document, co
 		struct place place = { path, key ? key->start_mark.line + 1 : 0 };
 
 		if (name)
-			r = set_value(
-				settings, plain_name(name), value ? value : "", &place, err);
+			r = set_value(settings, plain_name(name), value, &place, err);
 	}
 	return r;
 }

@@ -62,6 +62,8 @@ START_TEST(a_wrong_value_is_refused_with_its_line)
 	expect_refusal("enable_deployments_log: perhaps\n", "neither true nor false");
 	expect_refusal("hook_working_directory: home\n", "neither bundle nor root");
 	expect_refusal("root_dir: /x\nmax_revisions: -1\n", "agent.yml:2");
+	expect_refusal("root_dir: [/x]\n", "agent.yml:1: root_dir takes one plain value");
+	expect_refusal("max_revisions: {a: 1}\n", "agent.yml:1: max_revisions takes one plain");
 }
 END_TEST
 
