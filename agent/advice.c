@@ -72,7 +72,8 @@ static void append_command(struct buf *text, const struct site *site,
 
 static void append_place(struct buf *text, const struct record *record)
 {
-	printable_append(text, record->location ? record->location : record->deployment);
+	printable_append(text, record->location ? record->location : "the revision");
+	buf_printf(text, " (%s)", record->deployment);
 }
 
 static void append_rollback(struct buf *text, const struct site *site,
