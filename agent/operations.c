@@ -26,11 +26,14 @@
 
 enum { STATE_NODE = UINT32_MAX, NAME_BYTES = 16 };
 
-static uint64_t mount_of(const struct plan *plan, uint32_t node)
+/* Between which names can be moved: the same mount and, as a subvolume of btrfs has none of its
+ * own, the same device. Both are directories that are there. */
+static bool same_volume(const struct plan *plan, uint32_t a, uint32_t b)
 {
-	const struct seen *seen = tree_seen(&plan->tree, tree_node(&plan->tree, node));
+	const struct seen *one = tree_seen(&plan->tree, tree_node(&plan->tree, a));
+	const struct seen *other = tree_seen(&plan->tree, tree_node(&plan->tree, b));
 
-	return seen ? seen->mount : 0;
+	return one && other && one->mount == other->mount && one->device == other->device;
 }
 
 static bool is_below(const struct tree *tree, uint32_t node, uint32_t above)
@@ -42,20 +45,19 @@ static bool is_below(const struct tree *tree, uint32_t node, uint32_t above)
 
 /*
  * Where the stage for a change in `directory` stands: in the parent of the destination root, so
- * that no temporary name shows where a server or a glob looks, as long as that is the same
- * mount.
+ * that no temporary name shows where a server or a glob looks, as long as that is on the same
+ * volume.
  */
 static uint32_t place_of_stage(const struct plan *plan, uint32_t directory, bool is_new)
 {
 	const struct tree *tree = &plan->tree;
-	uint64_t mount = mount_of(plan, directory);
 	uint32_t anchor = UINT32_MAX;
 	uint32_t parent;
 
 	for (uint32_t at = directory;; at = tree_node(tree, at)->parent) {
 		const struct node *node = tree_node(tree, at);
 
-		if (mount_of(plan, at) != mount)
+		if (!same_volume(plan, at, directory))
 			break;
 		if ((node->flags & NODE_ENTRY) || node->was == KIND_DIRECTORY)
 			anchor = at;
@@ -68,24 +70,21 @@ static uint32_t place_of_stage(const struct plan *plan, uint32_t directory, bool
 	if (anchor == UINT32_MAX)
 		anchor = directory;
 	parent = tree_node(tree, anchor)->parent;
-	return anchor != TREE_ROOT && mount_of(plan, parent) == mount ? parent : anchor;
+	return anchor != TREE_ROOT && same_volume(plan, parent, directory) ? parent : anchor;
 }
 
 static uint32_t stage_for(
 	struct operations *operations, const struct plan *plan, uint32_t directory, bool is_new)
 {
-	uint64_t mount = mount_of(plan, directory);
 	uint32_t place;
 
 	for (size_t i = 1; i < operations->n_stages; i++)
-		if (operations->stages[i].mount == mount &&
+		if (same_volume(plan, operations->stages[i].node, directory) &&
 			is_below(&plan->tree, directory, operations->stages[i].node))
 			return (uint32_t)i;
 	place = place_of_stage(plan, directory, is_new);
 	xgrow(&operations->stages, &operations->cap_stages, operations->n_stages);
-	operations->stages[operations->n_stages] = (struct stage){
-		.node = place, .mount = mount, .fd = -1
-	};
+	operations->stages[operations->n_stages] = (struct stage){ .node = place, .fd = -1 };
 	return (uint32_t)operations->n_stages++;
 }
 

@@ -29,7 +29,6 @@ struct operation {
 /* A stage directory: root's alone, in a directory of the host. */
 struct stage {
 	uint32_t node; /* where it stands; UINT32_MAX: the state directory */
-	uint64_t mount;
 	int fd;
 	uint32_t n; /* entries numbered so far */
 	struct identity identity;

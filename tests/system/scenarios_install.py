@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What AWS's local tool was seen to do with files, their modes, links, names, and with broken archives."""
 
+import contextlib
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import zipfile
 
-from drover import (FIRST, Local, case, case_with_both, mode_of, pack, read, run_all, tree, write)
+from drover import (FIRST, Agent, Local, Skip, case, case_with_both, mode_of, pack, read, run_all, tree, write)
 
 LATER = ["BeforeBlockTraffic", "AfterBlockTraffic", "ApplicationStop"]
 
@@ -351,6 +353,43 @@ def any_bytes_are_a_legal_name_in_an_archive(box, tool):
     subprocess.run(["zip", "-qry", archive, "."], cwd=bundle, check=True)
     tool.deploy(archive, "zip").expect(0)
     assert_odd_names(box)
+
+
+@contextlib.contextmanager
+def btrfs(box):
+    """A btrfs of its own, mounted for the case."""
+    if not shutil.which("mkfs.btrfs"):
+        raise Skip("needs btrfs-progs")
+    image, volume = box.join("image"), box.join("volume")
+    with open(image, "wb") as file:
+        file.truncate(300 << 20)
+    os.mkdir(volume)
+    subprocess.run(["mkfs.btrfs", "-q", image], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    if subprocess.run(["mount", "-o", "loop", image, volume], check=False).returncode != 0:
+        raise Skip("no btrfs, or no loop devices")
+    try:
+        yield volume
+    finally:
+        subprocess.run(["umount", volume], check=True)
+
+
+@case
+def subvolumes_of_btrfs_are_deployed_to(box):
+    """They have no mount of their own, yet no name can be moved between them."""
+    with btrfs(box) as volume:
+        box.target = os.path.join(volume, "target")
+        for path in (box.target, target(box, "inner")):
+            subprocess.run(["btrfs", "-q", "subvolume", "create", path], check=True)
+        tool = Agent(box)
+        tool.deploy(box.bundle("first", {"www/a": "1", "www/d/x": "1", "www/inner/x": "1"})).expect(0)
+        bundle = box.bundle("second", {"www/a": "2", "www/inner/x": "2"})
+        os.symlink("a", os.path.join(bundle, "www/d"))
+        tool.deploy(bundle).expect(0)
+        assert read(target(box, "d")) == "2"
+        assert read(target(box, "inner/x")) == "2"
+        tool.deploy(box.bundle("third", {"www/a": "2"})).expect(0)
+        assert sorted(os.listdir(box.target)) == ["a", "inner"]
+        assert os.listdir(volume) == ["target"]
 
 
 if __name__ == "__main__":
