@@ -22,13 +22,17 @@ struct writer {
 	bool any;
 };
 
+/* Without a way out of the loop, so that the compiler can take many bytes at once. */
 static bool is_plain(const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < 0x20 || (unsigned char)text[i] >= 0x7f ||
-			text[i] == '"' || text[i] == '\\')
-			return false;
-	return true;
+	unsigned char other = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		other |= (unsigned char)((c < 0x20) | (c >= 0x7f) | (c == '"') | (c == '\\'));
+	}
+	return !other;
 }
 
 static void put_escaped(struct stream *stream, const char *text, size_t n)

@@ -79,27 +79,44 @@ static void grow_table(struct tree *tree)
 		put_in_table(tree, i);
 }
 
+static bool is_child(
+	const struct tree *tree, uint32_t node, uint32_t parent, const char *name, size_t n)
+{
+	const char *other = tree_name(tree, node);
+
+	return tree->nodes[node].parent == parent && strncmp(other, name, n) == 0 &&
+	       other[n] == '\0';
+}
+
 uint32_t tree_find(const struct tree *tree, uint32_t parent, const char *name, size_t n)
 {
 	size_t slot = hash_of(parent, name, n);
 	uint32_t node;
 
-	for (; (node = tree->table[slot & (tree->table_size - 1)]); slot++) {
-		const char *other = tree_name(tree, node);
-
-		if (tree->nodes[node].parent == parent && strncmp(other, name, n) == 0 &&
-			other[n] == '\0')
+	for (; (node = tree->table[slot & (tree->table_size - 1)]); slot++)
+		if (is_child(tree, node, parent, name, n))
 			return node;
-	}
 	return 0;
+}
+
+/* A walk over what an earlier one has left meets the nodes in the order they stand in. */
+static uint32_t find_next(const struct tree *tree, uint32_t parent, const char *name, size_t n)
+{
+	uint32_t next = tree->latest + 1;
+
+	return next < tree->n_nodes && is_child(tree, next, parent, name, n)
+		       ? next
+		       : tree_find(tree, parent, name, n);
 }
 
 uint32_t tree_add(struct tree *tree, uint32_t parent, const char *name, size_t n)
 {
-	uint32_t node = tree_find(tree, parent, name, n);
+	uint32_t node = find_next(tree, parent, name, n);
 
-	if (node)
+	if (node) {
+		tree->latest = node;
 		return node;
+	}
 	if (tree->n_nodes >= TREE_NODES_LIMIT || tree->n_names > UINT32_MAX - 4096 ||
 		tree->nodes[parent].depth >= TREE_DEPTH_LIMIT)
 		return 0;
@@ -115,6 +132,7 @@ uint32_t tree_add(struct tree *tree, uint32_t parent, const char *name, size_t n
 	};
 	tree->nodes[parent].child = node;
 	put_in_table(tree, node);
+	tree->latest = node;
 	return node;
 }
 

@@ -103,6 +103,7 @@ struct tree {
 	size_t n_names, cap_names;
 	uint32_t *table; /* hash of (parent, name), 0: free */
 	size_t table_size;
+	uint32_t latest; /* found or added last */
 	struct seen *seen;
 	size_t n_seen, cap_seen;
 	struct owned *owned;
