@@ -41,7 +41,7 @@ static int finish(struct switcher *switcher, const char *group, bool give_up, st
 
 	/* A remark instead. */
 	if (give_up && is_held(r))
-		r = error_set(err, 0, "%s; it holds old files only: remove it by hand",
+		(void)error_set(err, 0, "%s; it holds old files only: remove it by hand",
 			dropping.text);
 	else if (r < 0)
 		return error_set(err, r, "%s", dropping.text);
