@@ -187,7 +187,9 @@ static int make_new(const struct groups *groups, const struct group_wish *wish,
 	if (!root_id_is_safe(id) || is_known(groups, id) || (before && before[0] == '\0'))
 		return error_set(err, -EINVAL,
 			"'%s' cannot name a new group: a name is at most 200 printable ASCII "
-			"characters without a slash and not taken",
+			"characters without a slash and not taken, also not by the deployment "
+			"root's own "
+			"directories",
 			wish->name ? wish->name : name);
 	return set_group(ret, id, name, application);
 }

@@ -27,7 +27,9 @@ static int set_group(struct site *site, const struct options *options, struct er
 
 	if (!root_id_is_safe(id))
 		return error_set(err, -EINVAL,
-			"'%s' cannot be a deployment group's id: it names a directory", id);
+			"'%s' cannot be a deployment group's id: it names a directory "
+			"of its own in the deployment root",
+			id);
 	site->group = (struct deployment_group){
 		.id = xstrdup(id),
 		.name = xstrdup(options->group_name ? options->group_name : default_group_name),

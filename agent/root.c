@@ -97,11 +97,24 @@ void root_done(struct root *root)
 	*root = (struct root){ .fd = -1, .instructions_fd = -1 };
 }
 
+/* Directories of the root itself, beside those of the groups. */
+static bool is_reserved(const char *id)
+{
+	static const char *const names[] = { "deployment-instructions", "deployment-logs",
+		"ongoing-deployment" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(id, names[i]) == 0)
+			return true;
+	return false;
+}
+
 bool root_id_is_safe(const char *id)
 {
 	size_t n = strnlen(id, ID_LIMIT_BYTES + 1);
 
-	if (n == 0 || n > ID_LIMIT_BYTES || strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+	if (n == 0 || n > ID_LIMIT_BYTES || strcmp(id, ".") == 0 || strcmp(id, "..") == 0 ||
+		is_reserved(id))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!isprint((unsigned char)id[i]) || id[i] == '/')

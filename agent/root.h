@@ -32,7 +32,7 @@ int root_open(struct root *root, const char *path, bool make, struct error *err)
 void root_done(struct root *root);
 
 /* An id that is one safe path component: not empty, no slash, not "." or "..", at most 200
- * bytes, printable. */
+ * bytes, printable, and not the name of one of the root's own directories. */
 bool root_id_is_safe(const char *id);
 
 /* Absolute paths; the caller frees. */

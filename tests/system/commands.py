@@ -294,6 +294,14 @@ def several_groups_must_be_told_apart(box):
 
 
 @case
+def a_group_cannot_be_named_like_the_roots_own_directories(box):
+    bundle = box.bundle()
+    for name in ("deployment-instructions", "deployment-logs", "ongoing-deployment"):
+        Agent(box).deploy(bundle, more=["--group", name]).expect(2, f"'{name}' cannot name a new group")
+        Local(box).deploy(bundle, more=["-g", name]).expect(2, f"'{name}' cannot be a deployment group's id")
+
+
+@case
 def two_groups_do_not_own_the_same_file(box):
     tool = Agent(box)
     tool.deploy(box.bundle("a"), more=["--group", "one"]).expect(0)

@@ -74,6 +74,10 @@ START_TEST(only_a_plain_component_is_a_safe_id)
 	ck_assert(!root_id_is_safe(".."));
 	ck_assert(!root_id_is_safe("a/b"));
 	ck_assert(!root_id_is_safe("a\nb"));
+	ck_assert(!root_id_is_safe("deployment-instructions"));
+	ck_assert(!root_id_is_safe("deployment-logs"));
+	ck_assert(!root_id_is_safe("ongoing-deployment"));
+	ck_assert(root_id_is_safe("deployment-logs-2"));
 	ck_assert(!root_id_is_safe("\xc3\xa4"));
 	(void)memset(longest, 'x', 200);
 	ck_assert(root_id_is_safe(longest));
