@@ -26,6 +26,7 @@ build  | zlib1g-dev              | zlib-devel
 build  | libseccomp-dev          | libseccomp-devel
 build  | libacl1-dev             | libacl-devel
 build  | libselinux1-dev         | libselinux-devel
+build  | libssl-dev              | openssl-devel
 unit   | check                   | check-devel
 unit   | clang                   | clang
 unit   | llvm                    | llvm
