@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -431,9 +432,9 @@ enum sigv4_outcome sigv4_verify(const struct sigv4_request *request,
 	const char *service, const char *const *required, uint64_t now_ms, struct error *err)
 {
 	char expected[DIGEST_HEX_SIZE];
-	const char *amz_date = NULL;
+	const char *amz_date = "";
 	const char *token = NULL;
-	uint64_t signed_ms;
+	uint64_t signed_ms = 0;
 
 	if (find_header(request, "x-amz-security-token", &token) > 0) {
 		error_set(err, -EBADMSG,
@@ -471,7 +472,7 @@ int sigv4_sign(char **ret_value, const struct sigv4_request *request, const char
 	struct sigv4_authorization checked = { 0 };
 	struct sigv4_scope dated = *scope;
 	char signature[DIGEST_HEX_SIZE];
-	const char *amz_date = NULL;
+	const char *amz_date = "";
 	uint8_t key[DIGEST_BYTES];
 	uint64_t ms;
 	int r;
@@ -479,8 +480,7 @@ int sigv4_sign(char **ret_value, const struct sigv4_request *request, const char
 	r = find_date(request, &amz_date, &ms, err);
 	if (r < 0)
 		return r;
-	memcpy(dated.date, amz_date, 8);
-	dated.date[8] = '\0';
+	(void)snprintf(dated.date, sizeof(dated.date), "%.8s", amz_date);
 	sigv4_derive_key(secret, &dated, key);
 	r = sign(signature, request, names, amz_date, &dated, key, err);
 	OPENSSL_cleanse(key, sizeof(key));
