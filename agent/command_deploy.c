@@ -26,7 +26,7 @@ static int prepare(
 	if (r == 0)
 		r = site_lock_group(site, "drover-agent deploy", options->wait_ms, &said, err);
 	operation_say_recovered(said);
-	return r;
+	return r < 0 ? r : site_settle_install_root(site, false, err);
 }
 
 int command_deploy(const struct options *options)

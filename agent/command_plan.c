@@ -53,7 +53,9 @@ static int open_site(
 
 	if (r == -ENOENT)
 		r = root_open(&planning->site.root, empty, true, err);
-	return r < 0 ? r : site_choose_group(&planning->site, options, true, err);
+	if (r == 0)
+		r = site_choose_group(&planning->site, options, true, err);
+	return r < 0 ? r : site_settle_install_root(&planning->site, false, err);
 }
 
 static int prepare(struct planning *planning, const struct options *options, struct error *err)

@@ -371,7 +371,7 @@ int install_run(
 	return r;
 }
 
-int install_owned(const struct root *root, const char *group, size_t *ret, struct error *err)
+int install_root_of(const struct root *root, const char *group, char **ret, struct error *err)
 {
 	struct manifest_head head;
 	struct tree tree;
@@ -380,7 +380,7 @@ int install_owned(const struct root *root, const char *group, size_t *ret, struc
 	tree_init(&tree);
 	r = manifest_read(&head, &tree, root, group, err);
 	if (r == 0)
-		*ret = tree.n_owned;
+		*ret = head.deployment ? take(&head.install_root) : NULL;
 	manifest_head_done(&head);
 	tree_done(&tree);
 	return r;

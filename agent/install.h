@@ -103,6 +103,8 @@ enum install_recovery { RECOVERY_NONE, RECOVERY_UNDONE, RECOVERY_FINISHED };
 int install_recover(const struct root *root, const char *group, enum install_recovery *ret,
 	struct error *err);
 
-/* The number of paths the group's installed revision owns, from its manifest; 0 if nothing is
- * installed. */
-int install_owned(const struct root *root, const char *group, size_t *ret, struct error *err);
+/*
+ * The install root that the group's installed revision was put below, "" if none; NULL if this
+ * agent has installed nothing for the group. The caller frees.
+ */
+int install_root_of(const struct root *root, const char *group, char **ret, struct error *err);

@@ -26,6 +26,8 @@ int kept_prepare(struct site *site, const struct options *options, const char *c
 	if (r == 0)
 		r = site_lock_group(site, command, options->wait_ms, &said, err);
 	operation_say_recovered(said);
+	if (r == 0)
+		r = site_settle_install_root(site, true, err);
 	return r < 0 ? r : history_load(ret, &site->root, site->group.id, err);
 }
 

@@ -52,7 +52,7 @@ static int prepare(
 	if (r == 0)
 		r = site_lock_group(site, "codedeploy-local", options->wait_ms, &said, err);
 	operation_say_recovered(said);
-	return r;
+	return r < 0 ? r : site_settle_install_root(site, false, err);
 }
 
 int command_local(const struct options *options)

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "agent/install.h"
 #include "agent/options.h"
 #include "agent/recovery.h"
 #include "base/alloc.h"
@@ -95,6 +97,27 @@ int site_lock_group(struct site *site, const char *command, int64_t wait_ms, cha
 	int r = lock_take(&site->lock, &site->root, site->group.id, command, wait_ms, err);
 
 	return r < 0 ? r : recovery_run(&site->root, site->group.id, ret_said, err);
+}
+
+int site_settle_install_root(struct site *site, bool adopt, struct error *err)
+{
+	cleanup_with(freep) char *installed = NULL;
+	cleanup_with(freep) char *label = group_label(&site->group);
+	int r = install_root_of(&site->root, site->group.id, &installed, err);
+
+	if (r < 0 || !installed)
+		return r;
+	if (strcmp(installed, site->install_root ? site->install_root : "") == 0)
+		return 0;
+	if (adopt && !site->install_root) {
+		site->install_root = take(&installed);
+		return 0;
+	}
+	return error_set(err, -EINVAL,
+		"the group %s is installed %s%s; %s%s, or choose another --group or "
+		"--state-dir",
+		label, installed[0] ? "below " : "without --install-root", installed,
+		installed[0] ? "give --install-root " : "leave it out", installed);
 }
 
 void site_done(struct site *site)

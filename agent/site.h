@@ -46,4 +46,11 @@ int site_choose_group(
 int site_lock_group(struct site *site, const char *command, int64_t wait_ms, char **ret_said,
 	struct error *err);
 
+/*
+ * Holds a group to one install root: what is installed below one is neither removed from, nor
+ * put into, another by a forgotten option. With `adopt`, the one in use is taken if the options
+ * name none; else -EINVAL.
+ */
+int site_settle_install_root(struct site *site, bool adopt, struct error *err);
+
 void site_done(struct site *site);

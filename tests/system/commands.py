@@ -467,6 +467,22 @@ def an_install_root_is_put_before_every_destination(box):
 
 
 @case
+def a_group_stays_below_its_install_root(box):
+    tool = Agent(box)
+    appspec = "version: 0.0\nos: linux\nfiles:\n  - source: www\n    destination: /srv/no-such-site\n"
+    bundle = box.bundle(appspec=appspec)
+    tool.deploy(bundle, more=["--install-root", box.join("image")]).expect(0)
+    tool.verb("plan", "--bundle", bundle).expect(2, "--install-root " + box.join("image"))
+    tool.deploy(bundle).expect(2, "--install-root " + box.join("image"))
+    tool.deploy(bundle, more=["--install-root", box.join("other")]).expect(2, "--install-root " + box.join("image"))
+    os.unlink(box.join("image", "srv/no-such-site/index.html"))
+    tool.verb("redeploy").expect(0)
+    assert os.path.exists(box.join("image", "srv/no-such-site/index.html"))
+    assert not os.path.exists("/srv/no-such-site")
+    assert not os.path.exists(box.join("other"))
+
+
+@case
 def the_same_revision_again_writes_nothing_anew(box):
     tool = Agent(box)
     bundle = box.bundle()

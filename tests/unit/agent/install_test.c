@@ -1023,17 +1023,18 @@ START_TEST(a_second_lock_waits_its_time_and_says_busy)
 }
 END_TEST
 
-START_TEST(the_number_of_paths_owned_is_told)
+START_TEST(the_install_root_in_use_is_told)
 {
-	size_t n = 99;
+	cleanup_with(freep) char *none = NULL;
+	cleanup_with(freep) char *used = NULL;
 
 	open_root();
-	ck_assert_int_eq(install_owned(&root, "g", &n, &failure), 0);
-	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(install_root_of(&root, "g", &none, &failure), 0);
+	ck_assert_ptr_null(none);
 	put("bundle/app/a", "a", 0644);
 	must_deploy("");
-	ck_assert_int_eq(install_owned(&root, "g", &n, &failure), 0);
-	ck_assert_uint_eq(n, 2);
+	ck_assert_int_eq(install_root_of(&root, "g", &used, &failure), 0);
+	ck_assert_str_eq(used, "");
 }
 END_TEST
 
@@ -1068,4 +1069,4 @@ TESTS("install", files_links_and_directories_land_as_they_are,
 	a_file_that_appears_in_a_directory_that_goes_undoes_all,
 	a_file_that_appears_in_a_directory_that_goes_the_long_way_undoes_all,
 	a_plan_of_before_the_hooks_is_not_carried_out,
-	a_second_lock_waits_its_time_and_says_busy, the_number_of_paths_owned_is_told)
+	a_second_lock_waits_its_time_and_says_busy, the_install_root_in_use_is_told)
