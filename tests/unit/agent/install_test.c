@@ -695,8 +695,9 @@ START_TEST(mounts_in_the_destination_are_staged_on_their_own)
 	make("h/app/bound");
 	make("h/app/other");
 	make("outside");
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		mount(outside, bound, NULL, MS_BIND, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount(outside, bound, "none", MS_BIND, NULL) < 0 ||
 		mount("tmpfs", other, "tmpfs", 0, NULL) < 0)
 		return; /* not root: cannot be arranged */
 	must_deploy("");
@@ -717,7 +718,7 @@ END_TEST
 static bool own_mounts(void)
 {
 	return unshare(CLONE_NEWNS) == 0 &&
-	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	       mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 START_TEST(a_directory_with_a_mount_inside_does_not_become_a_link)
@@ -728,7 +729,7 @@ START_TEST(a_directory_with_a_mount_inside_does_not_become_a_link)
 	put("bundle/app/d/m/y", "y", 0644);
 	put("outside/y", "precious", 0644);
 	must_deploy("");
-	if (!own_mounts() || mount(outside, bound, NULL, MS_BIND, NULL) < 0)
+	if (!own_mounts() || mount(outside, bound, "none", MS_BIND, NULL) < 0)
 		return;
 	gone("bundle/app/d");
 	put_link("bundle/app/d", "elsewhere");
@@ -750,7 +751,7 @@ START_TEST(a_file_mounted_over_an_old_one_is_a_conflict)
 	put("bundle/app/a", "a", 0644);
 	put("outside/y", "precious", 0644);
 	must_deploy("");
-	if (!own_mounts() || mount(outside, over, NULL, MS_BIND, NULL) < 0)
+	if (!own_mounts() || mount(outside, over, "none", MS_BIND, NULL) < 0)
 		return;
 	gone("bundle/app/gone");
 	ck_assert_int_lt(deploy(""), 0);
@@ -821,7 +822,8 @@ START_TEST(a_lower_layer_of_an_overlay_is_no_obstacle)
 	must_deploy("");
 	make("upper");
 	make("work");
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount("overlay", host, "overlay", 0, layers) < 0)
 		return; /* not root, or no overlays: cannot be arranged */
 	gone("bundle/app/old");
