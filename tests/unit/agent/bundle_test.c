@@ -204,8 +204,8 @@ END_TEST
 
 START_TEST(files_of_many_directories_in_turns_land_in_theirs)
 {
-	for (char file = 'a'; file < 'd'; file++)
-		for (char directory = 'a'; directory < 'z'; directory++) {
+	for (int file = 'a'; file < 'd'; file++)
+		for (int directory = 'a'; directory < 'z'; directory++) {
 			char path[] = { directory, '/', 'd', '/', file, '\0' };
 			char content[] = { directory, file, '\0' };
 
