@@ -434,6 +434,18 @@ def run_case(number, name, function):
                     os.kill(pid, signal.SIGKILL)
 
 
+def why_no_private_mounts():
+    """The reason why mounts cannot be kept from the rest of the machine, or None."""
+    if not shutil.which("unshare"):
+        return "needs unshare(1)"
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "true"], stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        return ("mounts cannot be made private here; in a chroot, bind its directory to itself first: "
+                + done.stderr.strip())
+    return None
+
+
 def run_all(needs=None):
     """Runs the cases, or those whose names contain a word of the command line; the exit status is TAP's concern.
     needs: raises Skip unless there is what the suite runs; by default, the agent's programs."""

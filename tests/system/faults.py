@@ -59,10 +59,10 @@ def enter_mount_namespace():
         signal.signal(signal.SIGTERM, end_by_exception)
         return
     os.environ["DROVER_FAULTS_INSIDE"] = "1"
-    unshare = shutil.which("unshare")
-    if not unshare:
-        skip_all("needs unshare(1)")
-    os.execv(unshare, [unshare, "--mount", "--propagation", "private", sys.executable] + sys.argv)
+    reason = drover.why_no_private_mounts()
+    if reason:
+        skip_all(reason)
+    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable] + sys.argv)
 
 
 def find_programs():

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 
-from drover import ASAN, BUILD, Result, Skip, find_program, wait_until
+from drover import ASAN, BUILD, Result, Skip, find_program, wait_until, why_no_private_mounts
 
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "procps", "psmisc", "curl", "strace", "acl", "attr"]
 # systemd-firstboot waits for a person; the others are of no use here, or write where they should not.
@@ -58,8 +58,8 @@ def own_namespaces():
     if os.environ.get("DROVER_OWN_NAMESPACES") or os.geteuid() != 0:
         die_with_parent()
         return
-    if not shutil.which("unshare"):
-        return  # prepare() says it
+    if why_no_private_mounts():
+        return  # Layers says it
     os.environ["DROVER_OWN_NAMESPACES"] = "1"
     os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation",
                           "private", sys.executable, *sys.argv])
@@ -76,6 +76,9 @@ class Layers:
     """The base root, and on it the installed programs; made once a run. Removed by close()."""
 
     def __init__(self):
+        reason = why_no_private_mounts()
+        if reason:
+            raise Skip(reason)
         for program in ("unshare", "nsenter", "setpriv", "systemd-nspawn", "mmdebstrap", "meson", "ldd"):
             if not shutil.which(program):
                 raise Skip(f"needs {program}")
