@@ -5,17 +5,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct diagnostics;
+#include "base/diagnostic.h"
 
 /*
  * The model of one appspec.yml for the server platform, as plain structs. Everything is owned
- * by `struct appspec`; places are those of the source text, from 1, so that later checks can
- * point there.
+ * by `struct appspec`; places are those of the source text, so that later checks can point
+ * there.
  */
-struct mark {
-	unsigned line;
-	unsigned column;
-};
 
 enum file_exists_behavior {
 	FILE_EXISTS_UNSET,

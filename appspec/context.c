@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"

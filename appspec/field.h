@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "appspec/document.h"
+#include "base/document.h"
 
 struct report;
 

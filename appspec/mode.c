@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appspec/document.h"
-#include "appspec/report.h"
+#include "base/document.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"

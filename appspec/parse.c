@@ -7,9 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "appspec/document.h"
+#include "base/document.h"
 #include "appspec/field.h"
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/diagnostic.h"

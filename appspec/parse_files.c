@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "appspec/field.h"
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "appspec/field.h"
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 

@@ -8,7 +8,7 @@
 #include "appspec/context.h"
 #include "appspec/field.h"
 #include "appspec/mode.h"
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"

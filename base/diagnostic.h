@@ -4,6 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+/* A place in a text. */
+struct mark {
+	unsigned line;   /* from 1; 0: no place */
+	unsigned column; /* from 1, in characters; 0: no place */
+};
+
 /*
  * A list of findings about something people wrote or built: all of them, not just the first.
  * Printed as "file:line:column: error: text".

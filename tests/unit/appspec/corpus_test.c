@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appspec/scalar.h"
+#include "base/scalar.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "appspec/document.h"
+#include "base/document.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "appspec/report.h"
+#include "base/report.h"
 #include "findings.h"
 
 /* The document in a short notation: [a, b], {k: v}, texts bare. */
@@ -189,7 +189,7 @@ START_TEST(syntax_errors_say_where_and_what_to_do)
 		"values that start with * or &, as in \"**\")");
 	assert_says("a: b\nc: \x01\n", "appspec.yml:2:4: error: not text: control characters "
 				       "are not allowed, byte 0x01 "
-				       "(is this really an appspec?)");
+				       "(is this the right file?)");
 }
 END_TEST
 

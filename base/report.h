@@ -4,9 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "appspec/appspec.h"
-
-struct diagnostics;
+#include "base/diagnostic.h"
 
 /*
  * Where the parts of the parser put what they find: each with its place in the one file that

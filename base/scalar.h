@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /*
- * What a plain (unquoted) scalar means by the rules of YAML 1.1 as the reference's library
+ * What a plain (unquoted) scalar means by the rules of YAML 1.1 as Ruby's library
  * applies them: `yes` is a boolean, `0755` an octal number, `0888`, `0o755` and `1e3` are
  * text, `1,000` is a number. Dates are text here.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "appspec/document.h"
+#include "base/document.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include <yaml.h>
 
-#include "appspec/report.h"
+#include "base/report.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 
@@ -117,7 +117,7 @@ static int report_syntax(struct builder *builder)
 
 		mark = mark_of_offset(builder->text, builder->n, offset);
 		report_error(builder->report, mark, "E-YAML",
-			"not text: %s, byte 0x%02x (is this really an appspec?)", problem,
+			"not text: %s, byte 0x%02x (is this the right file?)", problem,
 			offset < builder->n ? (unsigned char)builder->text[offset] : 0U);
 	} else if (parser->context) {
 		report_error(builder->report, mark, "E-YAML",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "appspec/scalar.h"
+#include "base/scalar.h"
 
 #include <ctype.h>
 #include <math.h>

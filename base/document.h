@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "appspec/appspec.h"
-#include "appspec/scalar.h"
+#include "base/diagnostic.h"
+#include "base/scalar.h"
 
 struct report;
 
