@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/command.h"
 #include "agent/operation.h"
@@ -13,8 +8,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
-#include "base/suggest.h"
+#include "base/program.h"
 #include "config.h"
 
 /* clang-format off */
@@ -47,27 +41,12 @@ static const struct verb local_verb = {
 };
 /* clang-format on */
 
-/* A reader of our output that went away has what it wanted. */
-static bool is_reader_gone(void)
-{
-	struct pollfd output = { .fd = STDOUT_FILENO, .events = POLLOUT };
-
-	return poll(&output, 1, 0) > 0 && (output.revents & POLLERR);
-}
-
-/*
- * An answer that could not be written, as on a full disk, was not given. What was deployed is:
- * there the status stays that of the deployment.
+/* What was deployed is, whether or not it could be said; an answer not written was not given.
  */
 static int finish_output(int status, bool is_answer)
 {
-	bool is_lost = fflush(stdout) != 0 || ferror(stdout);
-
-	if (!is_lost || is_reader_gone())
-		return status;
-	fprintf(stderr, "%s: standard output could not be written; it is not complete\n",
-		program_invocation_short_name);
-	return is_answer && status == EXIT_DONE ? EXIT_FAILED : status;
+	return program_finish_output(
+		status, is_answer && status == EXIT_DONE ? EXIT_FAILED : status);
 }
 
 static int help_all(void)
@@ -127,16 +106,10 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 static int refuse_verb(const char *word)
 {
 	const char *names[ARRAY_SIZE(verbs)];
-	const char *near;
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		names[i] = verbs[i].name;
-	near = suggest(word, names, ARRAY_SIZE(verbs));
-	fprintf(stderr,
-		"drover-agent: there is no verb '%s'%s%s%s\ndrover-agent --help lists what "
-		"there "
-		"is\n",
-		word, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	program_refuse_verb(word, names, ARRAY_SIZE(verbs));
 	return EXIT_WRONG;
 }
 
@@ -158,25 +131,9 @@ static int run_agent(int argc, char **argv)
 	return refuse_verb(word);
 }
 
-/* A caller may have closed 0, 1 or 2; the next file opened must not be taken for one of them.
- */
-static void fill_standard_descriptors(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC); /* children get their own */
-	while (fd >= 0 && fd <= 2);
-	if (fd > 2)
-		(void)close(fd);
-}
-
 int main(int argc, char **argv)
 {
-	fill_standard_descriptors();
-	/* A reader of our output that goes away must not end a deployment half-way. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	log_open();
+	program_start();
 	if (argc > 0 && strcmp(path_base(argv[0]), "codedeploy-local") == 0)
 		return run_verb(&local_verb, argc, argv);
 	return run_agent(argc, argv);

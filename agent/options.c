@@ -2,17 +2,14 @@
 #include "agent/options.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/lock.h"
-#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/suggest.h"
+#include "base/option.h"
 #include "hooks/lifecycle.h"
 
 enum {
@@ -21,22 +18,12 @@ enum {
 	OF_ALL = OF_AGENT | OF_LOCAL,
 	OF_CHANGE = OF_DEPLOY | OF_REDEPLOY | OF_ROLLBACK,
 	OF_STATE = OF_DEPLOY | OF_PLAN | OF_REDEPLOY | OF_ROLLBACK | OF_STATUS | OF_FORGET,
-	MAX_ROWS = 64,
 	MAX_WAIT_S = 365 * 24 * 3600,
 };
 
-/* A flag has no argument; "[=X]" is one that may be left out. */
-static const struct row {
-	const char *name;
-	long letter;
-	const char *argument;
-	size_t text; /* offset of the text in struct options, for options with an argument */
-	size_t flag; /* offset of the flag */
-	unsigned long of;
-	const char *help;
-} rows[] = {
-#define TEXT(member) offsetof(struct options, member), SIZE_MAX
-#define FLAG(member) SIZE_MAX, offsetof(struct options, member)
+static const struct option_row rows[] = {
+#define TEXT(member) OPTION_TEXT(struct options, member)
+#define FLAG(member) OPTION_FLAG(struct options, member)
 	/* clang-format off */
 	{ "bundle", 'b', "LOCATION", TEXT(bundle), OF_DEPLOY | OF_PLAN,
 		"the revision: a directory or an archive" },
@@ -60,7 +47,8 @@ static const struct row {
 		"put DIR before every destination" },
 	{ "working-directory", 0, "WHERE", TEXT(working_directory), OF_CHANGE | OF_LOCAL,
 		"where scripts start: bundle or root" },
-	{ "wait", 'w', "[=SECONDS]", TEXT(wait_text), OF_CHANGE | OF_FORGET,
+	{ "wait", 'w', "[=SECONDS]",
+		OPTION_TEXT_AND_FLAG(struct options, wait_text, wait), OF_CHANGE | OF_FORGET,
 		"wait for a deployment that is under way instead of exit status 3" },
 	{ "state-dir", 0, "DIR", TEXT(state_dir), OF_STATE,
 		"instead of /var/lib/drover" },
@@ -100,103 +88,6 @@ static const struct row {
 #undef TEXT
 #undef FLAG
 };
-
-struct known {
-	const struct row *rows[MAX_ROWS];
-	struct option longs[MAX_ROWS];
-	char shorts[2 * MAX_ROWS + 2];
-	size_t n;
-};
-
-static bool is_optional(const struct row *row)
-{
-	return row->argument && row->argument[0] == '[';
-}
-
-/* getopt's two tables from ours. A leading ':' keeps it quiet. */
-static void collect(struct known *known, enum options_of of)
-{
-	char *letter = known->shorts;
-
-	*known = (struct known){ 0 };
-	*letter++ = ':';
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct row *row = &rows[i];
-		int has = is_optional(row) ? optional_argument
-			  : row->argument  ? required_argument
-					   : no_argument;
-
-		if (!(row->of & of))
-			continue;
-		known->longs[known->n] = (struct option){ row->name, has, NULL, 0 };
-		known->rows[known->n++] = row;
-		if (row->letter && !is_optional(row)) {
-			*letter++ = (char)row->letter;
-			if (has == required_argument)
-				*letter++ = ':';
-		}
-	}
-	*letter = '\0';
-}
-
-static const struct row *row_of_letter(const struct known *known, int letter)
-{
-	for (size_t i = 0; i < known->n; i++)
-		if (known->rows[i]->letter == letter)
-			return known->rows[i];
-	return NULL;
-}
-
-static void assign(struct options *options, const struct row *row)
-{
-	char *base = (char *)options;
-
-	if (row->flag != SIZE_MAX)
-		*(bool *)(void *)(base + row->flag) = true;
-	else
-		*(const char **)(void *)(base + row->text) = optarg;
-	if (is_optional(row))
-		options->wait = true;
-}
-
-static int refuse_unknown(const struct known *known, const char *word, struct error *err)
-{
-	const char *names[MAX_ROWS];
-	cleanup_with(freep) char *name = NULL;
-	const char *near;
-
-	if (word[0] != '-' || word[1] != '-')
-		return error_set(err, -EINVAL, "there is no option -%c", optopt);
-	name = xstrndup(word + 2, strcspn(word + 2, "="));
-	for (size_t i = 0; i < known->n; i++)
-		names[i] = known->longs[i].name;
-	near = suggest(name, names, known->n);
-	return error_set(err, -EINVAL, "there is no option --%s%s%s%s", name,
-		near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
-}
-
-static int read_words(struct options *options, const struct known *known, int argc, char **argv,
-	struct error *err)
-{
-	int index = 0;
-	int c;
-
-	optind = 1;
-	while ((c = getopt_long(argc, argv, known->shorts, known->longs, &index)) != -1) {
-		const struct row *row = c == 0 ? known->rows[index] : row_of_letter(known, c);
-
-		if (c == ':')
-			return error_set(err, -EINVAL, "%s needs a value", argv[optind - 1]);
-		if (!row)
-			return refuse_unknown(known, argv[optind - 1], err);
-		assign(options, row);
-	}
-	if (optind < argc)
-		options->path = argv[optind++];
-	if (optind < argc)
-		return error_set(err, -EINVAL, "'%s' is one word too many", argv[optind]);
-	return 0;
-}
 
 static int read_wait(struct options *options, struct error *err)
 {
@@ -249,16 +140,17 @@ static int read_values(struct options *options, enum options_of of, struct error
 int options_parse(
 	struct options *ret, enum options_of of, int argc, char **argv, struct error *err)
 {
-	struct known known;
+	int word;
 	int r;
 
 	*ret = (struct options){ 0 };
-	collect(&known, of);
-	r = read_words(ret, &known, argc, argv, err);
+	r = option_read(ret, rows, ARRAY_SIZE(rows), of, argc, argv, &word, err);
 	if (r < 0 || ret->help || ret->version)
 		return r;
-	if (ret->path && of != OF_CHECK)
-		return error_set(err, -EINVAL, "'%s' is one word too many", ret->path);
+	if (word < argc && of == OF_CHECK)
+		ret->path = argv[word++];
+	if (word < argc)
+		return error_set(err, -EINVAL, "'%s' is one word too many", argv[word]);
 	return read_values(ret, of, err);
 }
 
@@ -267,24 +159,7 @@ void options_done(struct options *options)
 	events_done(&options->events);
 }
 
-static void print_row(const struct row *row)
-{
-	cleanup_with(freep) char *name = xasprintf("%s%s%s", row->name,
-		row->argument && !is_optional(row) ? " " : "",
-		row->argument ? row->argument : "");
-	char letter[5] = "    ";
-
-	if (row->letter && !is_optional(row))
-		(void)snprintf(letter, sizeof(letter), "-%c, ", (int)row->letter);
-	printf("  %s--%-26s ", letter, name);
-	if (strlen(name) > 26)
-		printf("\n%35s", "");
-	printf("%s\n", row->help);
-}
-
 void options_help(enum options_of of)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].of & of)
-			print_row(&rows[i]);
+	option_help(rows, ARRAY_SIZE(rows), of);
 }
