@@ -28,6 +28,11 @@ struct deployment {
 	struct deployments *owner;
 	struct loop_timer timer;
 	struct deployment *next;
+
+	/* Of commands.c: its order as signed for AWS's agents, kept since all of them get the
+	 * same; NULL until one asks. Freed with the deployment. */
+	char *signed_order;
+	uint64_t signed_by; /* which keys (sign.h) */
 };
 
 /* A host's part. A command is outstanding while its target is TARGET_SENT or TARGET_RUNNING. */
@@ -35,7 +40,8 @@ struct deployment_target {
 	struct deployment *deployment;
 	uint32_t position;
 	struct host *host;
-	/* Of the event under way: what was handed out, in order. */
+	/* Of the event under way: what was handed out, in order. Added and stored by
+	 * commands.c; none again once the command of another event is offered. */
 	struct delivery *deliveries;
 	size_t n_deliveries;
 	struct deployment_target *next_of_host;
@@ -91,7 +97,7 @@ void deployments_group_deleted(struct deployments *deployments, struct group *gr
 
 /* ---- from the command service */
 
-/* The command that the host should get next, or be given again; NULL if none. */
+/* The command that the host should get next, or be given again: TARGET_SENT; NULL if none. */
 struct deployment_target *deployments_command_for(
 	const struct deployments *deployments, const struct host *host);
 enum target_event deployment_target_event(const struct deployment_target *target);
