@@ -130,7 +130,7 @@ static int copy_file(
 		kept_mode(copy, &st));
 	if (to < 0)
 		return fail(copy, "make the copy of", err);
-	r = file_copy_data_between(from, to, st.st_size, &copy->may_reflink);
+	r = file_copy_data(from, to, st.st_size, &copy->may_reflink);
 	if (r < 0)
 		return error_set(err, r, "cannot copy %s: %m", copy->path.data);
 	copy->progress.bytes += (uint64_t)st.st_size;

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,15 +45,6 @@ static inline void closep(int *fd)
 
 	if (*fd >= 0)
 		(void)close(*fd); /* nothing to be done about it; writers sync before */
-	errno = saved;
-}
-
-static inline void fclosep(FILE **stream)
-{
-	int saved = errno;
-
-	if (*stream)
-		(void)fclose(*stream); /* readers only; writers close by hand and look */
 	errno = saved;
 }
 

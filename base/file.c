@@ -348,14 +348,7 @@ static int copy_by_hand(int from, int to, off_t size)
 	return 0;
 }
 
-int file_copy_data(int from, int to, off_t size)
-{
-	bool may_reflink = true;
-
-	return file_copy_data_between(from, to, size, &may_reflink);
-}
-
-int file_copy_data_between(int from, int to, off_t size, bool *may_reflink)
+int file_copy_data(int from, int to, off_t size, bool *may_reflink)
 {
 	if (size > 0 && *may_reflink) {
 		if (ioctl(to, FICLONE, from) == 0)

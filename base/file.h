@@ -49,14 +49,11 @@ int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 /*
  * Copies `size` bytes from the start of one open file to another: by reflink, else inside the
  * kernel, else by read and write. The result is the same; holes may become zeros.
+ *
+ * *may_reflink is true at first, and false from the moment that the two file systems turn out
+ * not to, so that it need not be asked again for the next files.
  */
-int file_copy_data(int from, int to, off_t size);
-
-/*
- * The same for many files between two file systems: *may_reflink is true at first, and false
- * from the moment that these two turn out not to, so that the others need not ask again.
- */
-int file_copy_data_between(int from, int to, off_t size, bool *may_reflink);
+int file_copy_data(int from, int to, off_t size, bool *may_reflink);
 
 /* Makes the names in a directory durable. Returns 0 or a negative errno. */
 int file_sync_dir(int dirfd, const char *path);

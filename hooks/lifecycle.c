@@ -41,11 +41,6 @@ int lifecycle_find(const char *name)
 	return -ENOENT;
 }
 
-bool lifecycle_is_scriptable(enum lifecycle_event event)
-{
-	return rows[event].scriptable;
-}
-
 enum lifecycle_bundle lifecycle_bundle_of(enum lifecycle_event event, bool rollback)
 {
 	return rollback ? rows[event].bundle_in_rollback : rows[event].bundle;

@@ -27,9 +27,6 @@ const char *lifecycle_name(enum lifecycle_event event);
 /* The event of that exact name, or -ENOENT. */
 int lifecycle_find(const char *name);
 
-/* False for DownloadBundle and Install, which the agent does itself. */
-bool lifecycle_is_scriptable(enum lifecycle_event event);
-
 /*
  * `rollback`: the rollback of a blue/green deployment. What is "last successful" or "most
  * recent" holds only while the deployment has no unpacked bundle of its own; afterwards every

@@ -21,18 +21,6 @@ START_TEST(events_stand_in_the_order_in_which_they_run)
 }
 END_TEST
 
-START_TEST(the_agents_own_events_have_no_scripts)
-{
-	int n = 0;
-
-	for (int i = 0; i < N_LIFECYCLE_EVENTS; i++)
-		n += lifecycle_is_scriptable((enum lifecycle_event)i);
-	ck_assert_int_eq(n, 9);
-	ck_assert(!lifecycle_is_scriptable(EVENT_DOWNLOAD_BUNDLE));
-	ck_assert(!lifecycle_is_scriptable(EVENT_INSTALL));
-}
-END_TEST
-
 START_TEST(what_runs_before_the_new_bundle_comes_from_the_previous_one)
 {
 	ck_assert_int_eq(
@@ -75,6 +63,5 @@ START_TEST(a_misspelt_event_is_recognised)
 END_TEST
 
 TESTS("lifecycle", events_stand_in_the_order_in_which_they_run,
-	the_agents_own_events_have_no_scripts,
 	what_runs_before_the_new_bundle_comes_from_the_previous_one,
 	a_blue_green_rollback_takes_other_bundles, a_misspelt_event_is_recognised)
