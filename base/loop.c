@@ -91,6 +91,41 @@ void loop_io_stop(struct loop_io *io)
 	drop_source(&io->source);
 }
 
+int loop_io_watch(struct loop_io *io, uint32_t events, struct error *err)
+{
+	int r = sd_event_source_set_io_events(io->source, events);
+
+	return r < 0 ? error_set(err, r, "cannot watch a descriptor: %m") : 0;
+}
+
+/* The source is kept, and switched on again: this may be wanted in every turn. */
+static int on_later(sd_event_source *source, void *userdata)
+{
+	struct loop_later *later = userdata;
+
+	(void)source;
+	later->on_turn(later);
+	return 0;
+}
+
+int loop_later_start(struct loop *loop, struct loop_later *later,
+	void (*on_turn)(struct loop_later *later), struct error *err)
+{
+	int r = 0;
+
+	later->on_turn = on_turn;
+	if (!later->source)
+		r = sd_event_add_defer(loop->event, &later->source, on_later, later);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(later->source, SD_EVENT_ONESHOT);
+	return r < 0 ? error_set(err, r, "cannot put off work of the event loop: %m") : 0;
+}
+
+void loop_later_stop(struct loop_later *later)
+{
+	drop_source(&later->source);
+}
+
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct loop_timer *timer = userdata;

@@ -34,6 +34,19 @@ int loop_io_start(struct loop *loop, struct loop_io *io, int fd, uint32_t events
 	void (*on_ready)(struct loop_io *io, uint32_t revents), struct error *err);
 void loop_io_stop(struct loop_io *io);
 
+/* Waits for other events from now on; only between start and stop. */
+int loop_io_watch(struct loop_io *io, uint32_t events, struct error *err);
+
+/* Fires once, behind the callbacks that are due already: whatever they left is done together.
+ * Starting it again before that changes nothing. */
+struct loop_later {
+	struct sd_event_source *source;
+	void (*on_turn)(struct loop_later *later);
+};
+int loop_later_start(struct loop *loop, struct loop_later *later,
+	void (*on_turn)(struct loop_later *later), struct error *err);
+void loop_later_stop(struct loop_later *later);
+
 /* Fires once, `after_ms` from now by the boot clock: sleep counts. */
 struct loop_timer {
 	struct sd_event_source *source;
