@@ -67,6 +67,11 @@ struct rollout_settings {
 	uint64_t deployment_timeout_ms;
 	uint32_t vanish_percent;
 	uint64_t vanish_window_ms;
+
+	/* Where Drover differs from AWS on purpose: the way back. */
+	bool rollback_like_aws;    /* see struct rollout_config */
+	bool ignore_late_joiners;  /* hosts that match a group later do not get its revision */
+	bool concurrent_on_a_host; /* several deployments at a time on one host */
 };
 
 /* How long after it was last heard a host counts as present. */

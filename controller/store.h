@@ -82,7 +82,8 @@ void store_put_value(struct store *store, const char *name, const char *value);
 
 /*
  * Called for each row, in this order of kinds: what a row refers to has come before. Objects
- * are on the heap and become the callee's. Return 0, or a negative errno to end the load.
+ * are on the heap and become the callee's. Return 0, or a negative errno to end the load. Kinds
+ * whose function is NULL are left out.
  */
 struct store_loader {
 	int (*on_application)(struct store_loader *loader, struct application *application);
