@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/switch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/inventory.h"
 #include "agent/root.h"
-#include "agent/target.h"
-#include "agent/xattr.h"
+#include "agent/settle.h"
+#include "agent/switch_internal.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -22,140 +19,6 @@
 bool switch_without_flags;
 
 enum { STAGE_NAME_BYTES = 24 };
-
-static int open_directory(const struct switcher *switcher, const char *path)
-{
-	if (path[0] == '\0')
-		return target_open(switcher->root->instructions_fd, ".", O_RDONLY);
-	return target_open(switcher->slash_fd, path, O_RDONLY);
-}
-
-static int identify(int dirfd, const char *name, struct identity *ret)
-{
-	struct seen seen;
-	int r = target_see(dirfd, name, &seen);
-
-	*ret = (struct identity){ 0 };
-	if (r == 0)
-		*ret = (struct identity){ .ino = seen.ino, .birth = seen.birth };
-	return r == -ENOENT ? 0 : r;
-}
-
-/* The directory, if it is still the one that was planned for; else -ESTALE. The fd stays ours.
- */
-static int directory_fd(struct switcher *switcher, uint32_t index)
-{
-	const struct journal_directory *directory = &switcher->section->directories[index];
-	size_t slot = index % ARRAY_SIZE(switcher->open);
-	cleanup_with(closep) int fd = -1;
-	struct identity identity;
-	int r;
-
-	if (switcher->open[slot].fd >= 0 && switcher->open[slot].directory == index)
-		return switcher->open[slot].fd;
-	fd = open_directory(switcher, directory->path);
-	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-		return -ESTALE;
-	if (fd < 0)
-		return fd;
-	r = identify(fd, "", &identity);
-	if (r < 0)
-		return r;
-	if (!identity_equal(identity, directory->identity))
-		return -ESTALE;
-	closep(&switcher->open[slot].fd);
-	switcher->open[slot].directory = index;
-	return switcher->open[slot].fd = take_fd(&fd);
-}
-
-static int open_stage(struct switcher *switcher, uint32_t index)
-{
-	const struct journal_stage *stage = &switcher->section->stages[index];
-	struct identity identity;
-	struct stat st;
-	int *fd = &switcher->stage_fds[index];
-	int parent = directory_fd(switcher, stage->directory);
-	int r;
-
-	*fd = -1;
-	if (parent < 0)
-		return parent;
-	*fd = openat(parent, stage->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* What is no directory is not it either. */
-	if (*fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
-	if (fstat(*fd, &st) < 0)
-		return -errno;
-	r = identify(*fd, "", &identity);
-	if (r < 0)
-		return r;
-	/* Only root's own, closed to others, and once known the very one, is a stage. */
-	if (st.st_uid != geteuid() || (st.st_mode & 077) ||
-		(stage->identity.ino && !identity_equal(identity, stage->identity))) {
-		closep(fd);
-		*fd = -1;
-	}
-	return 0;
-}
-
-/* Going on without one file system of several would tear what belongs together. */
-static void explain_stage(const struct journal_section *section,
-	const struct journal_stage *stage, int r, struct error *err)
-{
-	const char *path = section->directories[stage->directory].path;
-
-	if (r == -ESTALE)
-		(void)error_set(err, r,
-			"%s is not the directory it was; is its file system mounted? (if it is "
-			"gone "
-			"for good, move the group's journal in deployment-instructions away)",
-			path);
-	else
-		(void)error_set(err, r, "cannot open %s in %s: %m", stage->name, path);
-}
-
-int switch_open(struct switcher *ret, const struct root *root,
-	const struct journal_section *section, bool strict, struct error *err)
-{
-	struct switcher opened = { .root = root, .section = section, .strict = strict };
-	int r;
-
-	for (size_t i = 0; i < ARRAY_SIZE(opened.open); i++)
-		opened.open[i].fd = -1;
-	opened.stage_fds = xcalloc((size_t)section->n_stages + 1, sizeof(int));
-	for (uint32_t i = 0; i < section->n_stages; i++)
-		opened.stage_fds[i] = -1;
-	opened.slash_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	*ret = opened;
-	if (opened.slash_fd < 0) {
-		r = error_set(err, -errno, "cannot open /: %m");
-		switch_done(ret);
-		return r;
-	}
-	for (uint32_t i = 0; i < section->n_stages; i++) {
-		r = open_stage(ret, i);
-		if (r < 0) {
-			explain_stage(section, &section->stages[i], r, err);
-			switch_done(ret);
-			return r;
-		}
-	}
-	return 0;
-}
-
-void switch_done(struct switcher *switcher)
-{
-	if (!switcher->stage_fds)
-		return;
-	for (uint32_t i = 0; i < switcher->section->n_stages; i++)
-		closep(&switcher->stage_fds[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(switcher->open); i++)
-		closep(&switcher->open[i].fd);
-	closep(&switcher->slash_fd);
-	free(switcher->stage_fds);
-	free(switcher->first_left_alone);
-	*switcher = (struct switcher){ 0 };
-}
 
 /* One operation with its two ends open, and what is found there. */
 struct step {
@@ -192,18 +55,18 @@ static int begin_step(struct switcher *switcher, uint32_t index, struct step *re
 	*ret = (struct step){ .op = op, .stage_fd = switcher->stage_fds[op->stage] };
 	(void)snprintf(ret->staged, sizeof(ret->staged), "%u", op->number);
 	(void)snprintf(ret->old, sizeof(ret->old), "%u.old", op->number);
-	ret->fd = directory_fd(switcher, op->directory);
+	ret->fd = switch_directory_fd(switcher, op->directory);
 	return ret->fd < 0 ? ret->fd : 0;
 }
 
 static int look(struct step *step)
 {
-	int r = identify(step->fd, step->op->name, &step->here);
+	int r = switch_identify(step->fd, step->op->name, &step->here);
 
 	if (r == 0 && step->stage_fd >= 0)
-		r = identify(step->stage_fd, step->staged, &step->in_stage);
+		r = switch_identify(step->stage_fd, step->staged, &step->in_stage);
 	if (r == 0 && step->stage_fd >= 0 && step->op->kind == OP_EXCHANGE)
-		r = identify(step->stage_fd, step->old, &step->in_old);
+		r = switch_identify(step->stage_fd, step->old, &step->in_old);
 	return r;
 }
 
@@ -350,7 +213,7 @@ static int is_empty(int dirfd, const char *name)
 static int check_taken(const struct step *step)
 {
 	struct identity taken;
-	int r = identify(step->stage_fd, step->staged, &taken);
+	int r = switch_identify(step->stage_fd, step->staged, &taken);
 
 	if (r < 0 || identity_equal(taken, step->op->before))
 		return r;
@@ -406,7 +269,7 @@ static int do_strictly(const struct step *step)
 	if (op->kind == OP_PLACE)
 		return move(step->stage_fd, step->staged, step->fd, op->name);
 	if (op->kind == OP_REMOVE) {
-		r = identify(step->fd, op->name, &old);
+		r = switch_identify(step->fd, op->name, &old);
 		if (r == 0 && !identity_equal(old, op->before))
 			r = -ESTALE;
 		return r < 0 ? r : take_away(step);
@@ -414,9 +277,9 @@ static int do_strictly(const struct step *step)
 	r = exchange(step);
 	if (r < 0)
 		return r;
-	r = identify(step->stage_fd, step->staged, &old);
+	r = switch_identify(step->stage_fd, step->staged, &old);
 	if (r == 0 && !old.ino)
-		r = identify(step->stage_fd, step->old, &old);
+		r = switch_identify(step->stage_fd, step->old, &old);
 	if (r < 0)
 		return r;
 	/* Somebody was faster: what they put there goes back, as good as never moved. */
@@ -457,80 +320,6 @@ static int do_leniently(struct switcher *switcher, struct step *step)
 	return 0;
 }
 
-/* What is right already is not touched: a directory that nobody may change is no obstacle. */
-static int set_time(int fd, const struct metadata *to)
-{
-	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-		{ .tv_sec = to->mtime_s, .tv_nsec = to->mtime_ns } };
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_mtim.tv_sec == to->mtime_s && st.st_mtim.tv_nsec == to->mtime_ns)
-		return 0;
-	return futimens(fd, times) < 0 ? -errno : 0;
-}
-
-static int set_metadata(int fd, const struct metadata *from, const struct metadata *to)
-{
-	struct stat st;
-	int r;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if ((st.st_uid != to->uid || st.st_gid != to->gid) && fchown(fd, to->uid, to->gid) < 0)
-		return -errno;
-	r = xattrs_change(fd, from->xattrs, from->xattrs_n, to->xattrs, to->xattrs_n);
-	if (r < 0)
-		return r;
-	/* After the ACL, whose mask shows as the group's bits; the mode says the same. */
-	if (fstat(fd, &st) < 0 || (st.st_mode != to->mode && fchmod(fd, to->mode & 07777) < 0))
-		return -errno;
-	return set_time(fd, to);
-}
-
-typedef int settle_fn(int fd, const struct journal_directory *directory);
-
-static int each_directory(struct switcher *switcher, settle_fn *settle, struct error *err)
-{
-	int first = 0;
-
-	for (uint32_t i = 0; i < switcher->section->n_directories; i++) {
-		const struct journal_directory *directory = &switcher->section->directories[i];
-		int fd = directory_fd(switcher, i);
-		int r = fd < 0 ? fd : settle(fd, directory);
-
-		/* Removed by this very install, or by others: nothing to settle. */
-		if (r == -ESTALE)
-			continue;
-		if (r < 0 && first == 0)
-			first = error_set(err, r, "cannot set owner, mode or time of %s: %m",
-				directory->path);
-	}
-	return first;
-}
-
-static int settle_after(int fd, const struct journal_directory *directory)
-{
-	if (directory->flags & DIRECTORY_SET)
-		return set_metadata(fd, &directory->before, &directory->after);
-	return 0;
-}
-
-static int settle_before(int fd, const struct journal_directory *directory)
-{
-	if (directory->flags & DIRECTORY_SET)
-		return set_metadata(fd, &directory->after, &directory->before);
-	return directory->path[0] ? set_time(fd, &directory->before) : 0;
-}
-
-static int settle_quiet(int fd, const struct journal_directory *directory)
-{
-	if (directory->flags & DIRECTORY_SET)
-		return set_time(fd, &directory->after);
-	return directory->flags & DIRECTORY_QUIET ? set_time(fd, &directory->before) : 0;
-}
-
 int switch_forward(struct switcher *switcher, struct error *err)
 {
 	for (uint32_t i = 0; i < switcher->section->n_ops; i++) {
@@ -555,7 +344,7 @@ int switch_forward(struct switcher *switcher, struct error *err)
 		if (r < 0)
 			return fail(switcher, step.op, r, "switch", err);
 	}
-	return each_directory(switcher, settle_after, err);
+	return settle_directories(switcher, SETTLE_DONE, err);
 }
 
 /* The long way back: what is there keeps a name in the stage. */
@@ -641,7 +430,7 @@ int switch_back(struct switcher *switcher, struct error *err)
 
 int switch_restore(struct switcher *switcher, struct error *err)
 {
-	return each_directory(switcher, settle_before, err);
+	return settle_directories(switcher, SETTLE_UNDONE, err);
 }
 
 /* An overlay refuses to rename a directory that its lower layer has, but removes it. */
@@ -653,7 +442,7 @@ static void remove_unmoved(struct switcher *switcher)
 
 		if (op->kind == OP_REMOVE && op->is_directory &&
 			begin_step(switcher, i, &step) == 0 &&
-			identify(step.fd, op->name, &step.here) == 0 &&
+			switch_identify(step.fd, op->name, &step.here) == 0 &&
 			identity_equal(step.here, op->before))
 			/* Not empty any more: it stays. */
 			(void)unlinkat(step.fd, op->name, AT_REMOVEDIR);
@@ -663,81 +452,5 @@ static void remove_unmoved(struct switcher *switcher)
 int switch_settle(struct switcher *switcher, struct error *err)
 {
 	remove_unmoved(switcher);
-	return each_directory(switcher, settle_quiet, err);
-}
-
-int switch_sync(struct switcher *switcher, bool others_only, struct error *err)
-{
-	const struct journal_section *section = switcher->section;
-	struct stat state;
-	struct stat st;
-
-	if (fstat(switcher->root->instructions_fd, &state) < 0)
-		return error_set(err, -errno, "cannot look at the state directory: %m");
-	if (!others_only && syncfs(switcher->root->instructions_fd) < 0)
-		return error_set(err, -errno, "cannot sync the file system of %s: %m",
-			switcher->root->path);
-	for (uint32_t i = 0; i < section->n_directories; i++) {
-		int fd;
-
-		if (!(section->directories[i].flags & DIRECTORY_SYNC))
-			continue;
-		fd = directory_fd(switcher, i);
-		if (fd == -ESTALE)
-			continue;
-		if (fd < 0 || fstat(fd, &st) < 0)
-			return error_set(err, fd < 0 ? fd : -errno, "cannot look at %s: %m",
-				section->directories[i].path);
-		if (st.st_dev != state.st_dev && syncfs(fd) < 0)
-			return error_set(err, -errno, "cannot sync the file system of %s: %m",
-				section->directories[i].path);
-	}
-	return 0;
-}
-
-/* The mark that dropping has begun, so on disk before it does. */
-static int drop_inventories(struct switcher *switcher, struct error *err)
-{
-	const struct journal_section *section = switcher->section;
-
-	for (uint32_t i = 0; i < section->n_ops; i++) {
-		const struct op *op = &section->ops[i];
-		int fd = switcher->stage_fds[op->stage];
-		int r;
-
-		if (op->kind != OP_EXCHANGE || !op->is_directory || fd < 0)
-			continue;
-		r = inventory_remove(fd, op->number);
-		if (r > 0)
-			r = syncfs(fd) < 0 ? -errno : 0;
-		if (r < 0)
-			return error_set(err, r, "cannot remove %s/%u.own: %m",
-				section->stages[op->stage].name, op->number);
-	}
-	return 0;
-}
-
-int switch_drop(struct switcher *switcher, struct error *err)
-{
-	const struct journal_section *section = switcher->section;
-	int first = drop_inventories(switcher, err);
-
-	if (first < 0)
-		return first;
-	for (uint32_t i = 0; i < section->n_stages; i++) {
-		const struct journal_stage *stage = &section->stages[i];
-		struct error removing = ERROR_NONE;
-		int fd;
-		int r;
-
-		if (switcher->stage_fds[i] < 0)
-			continue;
-		fd = directory_fd(switcher, stage->directory);
-		r = fd < 0 ? error_set(&removing, fd, "%m")
-			   : file_remove_tree(fd, stage->name, &removing);
-		if (r < 0 && first == 0)
-			first = error_set(err, r, "%s: %s",
-				section->directories[stage->directory].path, removing.text);
-	}
-	return first;
+	return settle_directories(switcher, SETTLE_OVER, err);
 }
