@@ -28,6 +28,7 @@ build  | libacl1-dev             | libacl-devel
 build  | libselinux1-dev         | libselinux-devel
 build  | libssl-dev              | openssl-devel
 unit   | check                   | check-devel
+unit   | openssl                 | openssl
 unit   | clang                   | clang
 unit   | llvm                    | llvm
 unit   | ccache                  | ccache
