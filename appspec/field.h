@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/document.h"
+#include "base/description.h"
 
 struct report;
 
@@ -19,18 +19,6 @@ struct field {
 	const char *name;
 	const struct node **value;
 };
-
-/* Not there, or there without a value. */
-static inline bool node_is_absent(const struct node *node)
-{
-	return !node || (node->kind == NODE_SCALAR && node->type == SCALAR_NULL);
-}
-
-/* "a list", "a mapping", "the text 'x'": for messages. */
-struct description {
-	char text[320];
-};
-struct description describe(const struct node *node);
 
 /*
  * Takes a mapping apart. `what` names it in messages ("a files entry"). Keys not among the

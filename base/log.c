@@ -64,14 +64,33 @@ bool log_is_journal(void)
 	return to_journal;
 }
 
-int log_set_level(const char *name)
+/* 0 if there is none of that name. */
+static enum log_level find_level(const char *name)
 {
 	for (size_t i = LOG_LEVEL_ERROR; i < ARRAY_SIZE(level_names); i++)
-		if (strcmp(level_names[i], name) == 0) {
-			maximum = (enum log_level)i;
-			return 0;
-		}
-	return -EINVAL;
+		if (strcmp(level_names[i], name) == 0)
+			return (enum log_level)i;
+	return 0;
+}
+
+bool log_is_level(const char *name)
+{
+	return find_level(name) != 0;
+}
+
+int log_set_level(const char *name)
+{
+	enum log_level level = find_level(name);
+
+	if (level == 0)
+		return -EINVAL;
+	maximum = level;
+	return 0;
+}
+
+const char *log_level_name(void)
+{
+	return level_names[maximum];
 }
 
 void log_set_field(const char *name, const char *value)

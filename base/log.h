@@ -28,6 +28,10 @@ bool log_is_journal(void);
 
 /* Sets the level by its name. Returns 0 or -EINVAL. */
 int log_set_level(const char *name);
+bool log_is_level(const char *name);
+
+/* The name of the level in force. */
+const char *log_level_name(void);
 
 /*
  * A journal field that every later message bears, such as DEPLOYMENT_ID; NULL takes it away. At

@@ -4,6 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/cleanup.h"
+#include "base/quantity.h"
+
 void size_format(uint64_t bytes, char ret[static 16])
 {
 	static const char units[] = "kMGTPE";
@@ -21,4 +24,20 @@ void size_format(uint64_t bytes, char ret[static 16])
 			units[unit]);
 	else
 		(void)snprintf(ret, 16, "%" PRIu64 " %cB", tenths / 10, units[unit]);
+}
+
+int size_parse(uint64_t *ret_bytes, const char *text)
+{
+	static const struct quantity_unit units[] = {
+		{ "", 1 },
+		{ "B", 1 },
+		{ "kB", 1000 },
+		{ "KiB", 1 << 10 },
+		{ "MB", 1000 * 1000 },
+		{ "MiB", 1 << 20 },
+		{ "GB", 1000 * 1000 * 1000 },
+		{ "GiB", 1 << 30 },
+	};
+
+	return quantity_parse(ret_bytes, text, units, ARRAY_SIZE(units));
 }

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/cleanup.h"
+#include "base/quantity.h"
+
 static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec ts = { 0 };
@@ -57,4 +60,17 @@ void time_format_duration(uint64_t duration_ms, char *ret, size_t size)
 			ret, size, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s % 3600 / 60);
 	else
 		(void)snprintf(ret, size, "%" PRIu64 " d", s / 86400);
+}
+
+int time_parse_duration(uint64_t *ret_ms, const char *text)
+{
+	static const struct quantity_unit units[] = {
+		{ "ms", 1 },
+		{ "s", 1000 },
+		{ "m", 60 * 1000 },
+		{ "h", 3600 * 1000 },
+		{ "d", 24 * 3600 * 1000 },
+	};
+
+	return quantity_parse(ret_ms, text, units, ARRAY_SIZE(units));
 }

@@ -19,3 +19,9 @@ void time_format_utc(uint64_t now_ms, char ret[static 21]);
 
 /* "1.4 s", "2 min 5 s", "3 h 12 min", "4 d": for people. */
 void time_format_duration(uint64_t duration_ms, char *ret, size_t size);
+
+/*
+ * Milliseconds of what people write: digits and ms, s, m, h or d, with or without a blank
+ * between; a unit there must be. Returns 0; -EINVAL if it is none, -ERANGE if it does not fit.
+ */
+int time_parse_duration(uint64_t *ret_ms, const char *text);

@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include "base/log.h"
-
 struct diagnostics;
 struct error;
 
@@ -110,8 +108,7 @@ struct settings {
 	uint64_t long_poll_ms; /* how long a poll without a command is kept open */
 	struct rollout_settings rollout;
 	struct presence_settings presence;
-	enum log_level log_level;
-	bool has_log_level; /* the key was there */
+	char *log_level; /* one of the levels of base/log.h; NULL if not given */
 };
 
 /*

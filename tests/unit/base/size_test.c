@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 
+#include <errno.h>
+
 #include "unit.h"
 
 static void expect(uint64_t bytes, const char *expected)
@@ -24,4 +26,37 @@ START_TEST(sizes_have_two_or_three_digits)
 }
 END_TEST
 
-TESTS("base/size", sizes_have_two_or_three_digits)
+static void expect_parsed(const char *text, int r, uint64_t bytes)
+{
+	uint64_t parsed = 7;
+
+	ck_assert_int_eq(size_parse(&parsed, text), r);
+	ck_assert_uint_eq(parsed, r < 0 ? 7 : bytes);
+}
+
+START_TEST(sizes_are_read_with_their_units)
+{
+	expect_parsed("0", 0, 0);
+	expect_parsed("16384", 0, 16384);
+	expect_parsed("16KiB", 0, 16384);
+	expect_parsed("1 MB", 0, 1000000);
+	expect_parsed("18446744073709551615", 0, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(what_is_no_size_is_refused)
+{
+	expect_parsed("", -EINVAL, 0);
+	expect_parsed("-1", -EINVAL, 0);
+	expect_parsed("MB", -EINVAL, 0);
+	expect_parsed("1 ", -EINVAL, 0);
+	expect_parsed("1  MB", -EINVAL, 0);
+	expect_parsed("1 mb", -EINVAL, 0);
+	expect_parsed("1.5MB", -EINVAL, 0);
+	expect_parsed("18446744073709551616", -ERANGE, 0);
+	expect_parsed("18446744073709551615kB", -ERANGE, 0);
+}
+END_TEST
+
+TESTS("base/size", sizes_have_two_or_three_digits, sizes_are_read_with_their_units,
+	what_is_no_size_is_refused)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/time.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -50,5 +51,22 @@ START_TEST(a_year_of_more_than_four_digits_is_left_out)
 }
 END_TEST
 
+START_TEST(durations_are_read_with_their_units)
+{
+	uint64_t ms = 7;
+
+	ck_assert_int_eq(time_parse_duration(&ms, "60s"), 0);
+	ck_assert_uint_eq(ms, 60000);
+	ck_assert_int_eq(time_parse_duration(&ms, "90 d"), 0);
+	ck_assert_uint_eq(ms, 90 * 86400000ULL);
+	ck_assert_int_eq(time_parse_duration(&ms, "250ms"), 0);
+	ck_assert_uint_eq(ms, 250);
+	ck_assert_int_eq(time_parse_duration(&ms, "60"), -EINVAL);
+	ck_assert_int_eq(time_parse_duration(&ms, "1h30m"), -EINVAL);
+	ck_assert_int_eq(time_parse_duration(&ms, "99999999999999d"), -ERANGE);
+	ck_assert_uint_eq(ms, 250);
+}
+END_TEST
+
 TESTS("time", durations_are_for_people, utc_is_formatted_as_iso_8601,
-	a_year_of_more_than_four_digits_is_left_out)
+	a_year_of_more_than_four_digits_is_left_out, durations_are_read_with_their_units)
