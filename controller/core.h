@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct settings;
+
+/*
+ * A door as the core knows it. The local one holds the unix sockets and no other listener:
+ * nobody reaches it from the network, so its word on which user is at the other end counts. No
+ * other door's does, or whoever takes one could say that it speaks for root.
+ */
+struct core_door {
+	int fd; /* channel (exchange.h) */
+	bool is_local;
+};
 
 /*
  * The core: the one process that owns state, keys and database. The parent (service.h) forks
@@ -14,7 +25,7 @@ struct settings;
 struct core_start {
 	struct settings *settings; /* the core's own copy */
 	int channel_fd;            /* to the parent; its end is the end of the core */
-	const int *door_fds;       /* channels to the doors (exchange.h) */
+	const struct core_door *doors;
 	size_t n_doors;
 };
 
@@ -27,10 +38,11 @@ int core_main(struct core_start *start);
 /* Between parent and core. The ids are the sender's, and come back in the answer. */
 enum service_message {
 	/* To the core. */
-	SERVICE_DOOR = 1, /* a door was started: its channel comes along; no payload */
-	SERVICE_RELOAD,   /* read settings, certificates and keys anew; -> SERVICE_RELOADED */
-	SERVICE_PING,     /* -> SERVICE_PONG, from the loop: it turns */
-	SERVICE_STOP,     /* answer parked polls, commit, send what is left, exit with 0 */
+	SERVICE_DOOR = 1,   /* a door was started: its channel comes along; no payload */
+	SERVICE_LOCAL_DOOR, /* the same, of the local one */
+	SERVICE_RELOAD,     /* read settings, certificates and keys anew; -> SERVICE_RELOADED */
+	SERVICE_PING,       /* -> SERVICE_PONG, from the loop: it turns */
+	SERVICE_STOP,       /* answer parked polls, commit, send what is left, exit with 0 */
 
 	/* To the parent. */
 	SERVICE_READY,    /* requests are served from now on; no payload */
