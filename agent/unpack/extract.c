@@ -16,6 +16,7 @@
 #include "agent/unpack/message.h"
 #include "agent/unpack/reader.h"
 #include "agent/unpack/tree.h"
+#include "agent/unpack/stream.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -127,6 +128,9 @@ static int write_at(int fd, const char *data, size_t n, uint64_t offset, struct 
 
 		if (written < 0 && errno == EINTR)
 			continue;
+		if (written < 0 && errno == EFAULT)
+			return error_set(
+				err, -EIO, "cannot be read: the archive " STREAM_CUT_OFF);
 		if (written < 0)
 			return error_set(err, -errno, "cannot be written: %m");
 		data += written;

@@ -9,6 +9,7 @@
 #include "agent/unpack/extract.h"
 #include "agent/unpack/message.h"
 #include "agent/unpack/reader.h"
+#include "agent/unpack/stream.h"
 #include "agent/unpack/unpack.h"
 #include "base/error.h"
 
@@ -37,6 +38,14 @@ static int parse_all(struct extract_request *ret, int argc, char **argv)
 	return 0;
 }
 
+/* The archive is read where the page cache has it: what somebody has cut off is not there. */
+static void on_bus_error(int number)
+{
+	(void)number;
+	(void)message_send_result(UNPACK_CONTROL_FD, -EIO, false, STREAM_CUT_OFF);
+	_exit(EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
 	struct extract_request request = {
@@ -53,6 +62,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* a write to a reader that is gone fails instead */
+	(void)signal(SIGBUS, on_bus_error);
 	reader_prepare();
 	r = confine(request.directory_fd, &err);
 	if (r == 0)

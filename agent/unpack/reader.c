@@ -92,11 +92,7 @@ static int open_tar(struct reader *reader, struct error *err)
 	int r = archive_read_support_format_tar(reader->archive);
 
 	if (r == ARCHIVE_OK)
-		r = reader->stream.format == STREAM_PLAIN
-			    ? archive_read_open_fd(
-				      reader->archive, reader->stream.fd, BLOCK_BYTES)
-			    : archive_read_open2(
-				      reader->archive, reader, NULL, on_read, NULL, NULL);
+		r = archive_read_open2(reader->archive, reader, NULL, on_read, NULL, NULL);
 	return r == ARCHIVE_OK ? 0 : failure_at_start(reader, err);
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -16,7 +17,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-enum { INPUT_BYTES = 128 * 1024, OUTPUT_BYTES = 128 * 1024 };
+enum { INPUT_BYTES = 128 * 1024, OUTPUT_BYTES = 128 * 1024, WINDOW_BYTES = 1024 * 1024 };
 
 struct stream_gzip {
 	z_stream z;
@@ -115,8 +116,17 @@ int stream_open(struct stream *stream, int fd, struct error *err)
 	return 0;
 }
 
+static void unmap(struct stream *stream)
+{
+	if (stream->window)
+		(void)munmap(stream->window, stream->window_bytes); /* fails only for a bug */
+	stream->window = NULL;
+}
+
 void stream_done(struct stream *stream)
 {
+	unmap(stream);
+	free(stream->block);
 	if (stream->gzip) {
 		(void)inflateEnd(&stream->gzip->z); /* fails only for what was never begun */
 		free(stream->gzip);
@@ -126,16 +136,61 @@ void stream_done(struct stream *stream)
 	*stream = (struct stream){ .fd = -1 };
 }
 
+static ssize_t read_some(int fd, void *ret, size_t n, struct error *err)
+{
+	ssize_t r;
+
+	do
+		r = read(fd, ret, n);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? error_set(err, -errno, "cannot be read: %m") : r;
+}
+
+static ssize_t read_block(struct stream *stream, const void **ret, struct error *err)
+{
+	ssize_t n;
+
+	if (!stream->block)
+		stream->block = xmalloc(INPUT_BYTES);
+	n = read_some(stream->fd, stream->block, INPUT_BYTES, err);
+	if (n > 0)
+		stream->read_bytes += (uint64_t)n;
+	*ret = stream->block;
+	return n;
+}
+
+/* Mapped, what is copied into the bundle is copied once, and not into a buffer before. */
+static ssize_t read_plain(struct stream *stream, const void **ret, struct error *err)
+{
+	uint64_t left = stream->file_bytes - stream->read_bytes;
+	size_t n = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+
+	unmap(stream);
+	if (stream->block)
+		return read_block(stream, ret, err);
+	if (n == 0)
+		return 0;
+	stream->window = mmap(NULL, n, PROT_READ, MAP_SHARED | MAP_POPULATE, stream->fd,
+		(off_t)stream->read_bytes);
+	if (stream->window == MAP_FAILED) {
+		stream->window = NULL;
+		if (lseek(stream->fd, (off_t)stream->read_bytes, SEEK_SET) < 0)
+			return error_set(err, -errno, "cannot be read: %m");
+		return read_block(stream, ret, err);
+	}
+	stream->window_bytes = n;
+	stream->read_bytes += n;
+	*ret = stream->window;
+	return (ssize_t)n;
+}
+
 static int refill(struct stream *stream, struct error *err)
 {
 	struct stream_gzip *gzip = stream->gzip;
-	ssize_t n;
+	ssize_t n = read_some(stream->fd, gzip->input, sizeof(gzip->input), err);
 
-	do
-		n = read(stream->fd, gzip->input, sizeof(gzip->input));
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return error_set(err, -errno, "cannot be read: %m");
+		return (int)n;
 	gzip->ended = n == 0;
 	gzip->z.next_in = gzip->input;
 	gzip->z.avail_in = (unsigned)n;
@@ -218,6 +273,14 @@ static ssize_t read_filter(struct stream *stream, const void **ret, struct error
 
 ssize_t stream_read(struct stream *stream, const void **ret, struct error *err)
 {
-	return stream->format == STREAM_GZIP ? read_gzip(stream, ret, err)
-					     : read_filter(stream, ret, err);
+	switch (stream->format) {
+	case STREAM_PLAIN:
+		return read_plain(stream, ret, err);
+	case STREAM_GZIP:
+		return read_gzip(stream, ret, err);
+	case STREAM_ZSTD:
+	case STREAM_XZ:
+		break;
+	}
+	return read_filter(stream, ret, err);
 }

@@ -10,11 +10,13 @@ import io
 import lzma
 import os
 import random
+import signal
 import stat
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 import zlib
 
@@ -136,6 +138,7 @@ def deflated(data):
 # ---- bundles; each is a name, its bytes, and what is expected
 
 BUNDLES = []
+LARGE = 512 << 20
 REFUSED, HARMLESS, EITHER = "refused", "harmless", "either"
 
 
@@ -513,6 +516,45 @@ def judge(place, status, text, expected, says, check):
     return None
 
 
+def cut_while_read(place, driver):
+    """A file that shrinks under its reader, which is stopped meanwhile, half-way or so."""
+    with open(place.archive, "wb") as archive:
+        archive.write(header(b"large", size=LARGE))
+        archive.truncate(512 + LARGE + 1024)
+    child = subprocess.Popen([driver, "--bytes", str(2 * LARGE), place.archive, place.target], stdin=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"], "DROVER_LIBEXEC_DIR":
+                                                          os.path.dirname(drover.find_program("drover-unpack"))})
+    unpack = wait_for_reader(child.pid, place.target)
+    os.kill(unpack, signal.SIGSTOP)
+    os.truncate(place.archive, 4096)
+    os.kill(unpack, signal.SIGCONT)
+    _out, text = child.communicate(timeout=300)
+    text = text.decode()
+    place.remember()
+    return "an archive that is cut off while it is read", judge(place, child.returncode, text, REFUSED,
+                                                                "was cut off by somebody", None), text
+
+
+def has_begun(directory):
+    for path, _directories, files in os.walk(directory):
+        try:
+            if "large" in files and os.path.getsize(os.path.join(path, "large")) > 0:
+                return True
+        except FileNotFoundError:
+            pass
+    return False
+
+
+def wait_for_reader(parent, target):
+    """The pid of the unpacker once it has written something."""
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        children = drover.read(f"/proc/{parent}/task/{parent}/children").split()
+        if children and has_begun(os.path.dirname(target)):
+            return int(children[0])
+    raise AssertionError("the unpacker has not begun")
+
+
 def shown(name):
     return name.replace("#", "number ")
 
@@ -567,6 +609,7 @@ def main():
         for make in (special_files, numbers, names, bombs, broken):
             make()
         results = unpack_all(place, driver)
+        results.append(cut_while_read(place, driver))
         if drover.find_program("drover-agent"):
             results += deploy_all(place)
     failed = 0
