@@ -40,12 +40,14 @@ struct deployment {
 	struct loop_timer timer;
 	uint64_t timer_ms; /* when it is due; 0: not started */
 
-	/* Of the call under way: what is still to be put into the store. */
-	bool is_changed;
+	/* Of the call under way: what is still to be done (deployments_settle()). */
+	bool is_touched;
+	bool is_changed; /* its own row */
 	bool wants_rollback;
 	uint32_t *changed; /* targets */
 	size_t n_changed;
 	size_t cap_changed;
+	struct deployment *next_touched;
 
 	/* Of commands.c: its order as signed for AWS's agents, kept since all of them get the
 	 * same; NULL until one asks. Freed with the deployment. */
@@ -58,7 +60,8 @@ struct deployment_target {
 	struct deployment *deployment;
 	uint32_t position;
 	bool is_changed;
-	struct host *host; /* NULL if the fleet does not know it any more */
+	bool stored_vanished; /* as its row has it */
+	struct host *host;    /* registered, or so at the start */
 	/* Of the event under way: what was handed out, in order. Added and stored by
 	 * commands.c; none again once the command of another event is offered. */
 	struct delivery *deliveries;
@@ -101,8 +104,9 @@ struct deployment_request {
 	const char *description;
 	const char *creator;
 	const char *created_by;
-	const char *auto_rollback;
-	const char *alarm_override; /* or NULL */
+	const char *auto_rollback; /* JSON, as shown: the deployment's own or the group's */
+	struct auto_rollback roll_back; /* the same */
+	const char *alarm_override;     /* JSON or NULL */
 	const char *file_exists;
 	const char *messages; /* JSON, a list: what the group asks for and does not get */
 	bool ignore_application_stop_failures;
