@@ -15,7 +15,8 @@ struct error;
  * filled in. Paths are absolute; in the file they may be relative to the directory it lies in,
  * so that the whole directory can be moved. Strings are never NULL.
  */
-#define SETTINGS_DEFAULT_PATH "/var/lib/droverd/droverd.yml"
+#define SETTINGS_DEFAULT_DIRECTORY "/var/lib/droverd"
+#define SETTINGS_DEFAULT_PATH SETTINGS_DEFAULT_DIRECTORY "/droverd.yml"
 
 enum {
 	SETTINGS_LIMIT_BYTES = 256 * 1024, /* of the file */
