@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "controller/rollout_why.h"
-#include "fleet.h"
+#include "rollout_fleet.h"
 
 static struct rollout_config with_minimum(struct minimum_healthy minimum)
 {
