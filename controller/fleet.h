@@ -31,12 +31,15 @@ struct deployment_config *fleet_find_config(const struct fleet *fleet, const cha
 struct group *fleet_find_group(
 	const struct fleet *fleet, const struct application *application, const char *name);
 struct group *fleet_find_group_by_id(const struct fleet *fleet, const char *id);
-struct host *fleet_find_host(const struct fleet *fleet, const char *name); /* newest of it */
+/* Registered, or the last one that was. */
+struct host *fleet_find_host(const struct fleet *fleet, const char *name);
 struct host *fleet_find_host_by_arn(const struct fleet *fleet, const char *iam_arn);
 struct key *fleet_find_key(const struct fleet *fleet, const char *id);
 
-/* -EEXIST if the name (for hosts: name or iam_arn among the registered) is taken; then the
- * object stays the caller's. */
+/*
+ * -EEXIST if the name or id (for hosts: name or iam_arn among the registered) is taken; then
+ * the object stays the caller's. A host takes the name of a deregistered one over.
+ */
 int fleet_add_application(struct fleet *fleet, struct application *application);
 int fleet_add_config(struct fleet *fleet, struct deployment_config *config);
 int fleet_add_group(struct fleet *fleet, struct group *group);
@@ -46,16 +49,22 @@ int fleet_add_key(struct fleet *fleet, struct key *key);
 int fleet_rename_application(
 	struct fleet *fleet, struct application *application, const char *name);
 int fleet_rename_group(struct fleet *fleet, struct group *group, const char *name);
+/* The configuration that the group uses from now on; it may be unknown. */
+void fleet_set_group_config(struct fleet *fleet, struct group *group, const char *config_name);
 
 /* Frees it. An application must have no group left. */
 void fleet_remove_application(struct fleet *fleet, struct application *application);
 void fleet_remove_config(struct fleet *fleet, struct deployment_config *config);
 void fleet_remove_group(struct fleet *fleet, struct group *group);
 void fleet_remove_key(struct fleet *fleet, struct key *key);
-/* The host stays, under its name, until another takes it; its iam_arn is free at once. */
+/*
+ * The host stays, under its name, until another takes it; its iam_arn is free at once. Once its
+ * name is taken it is freed as soon as nothing holds on to it: no open deployment, no parked
+ * call, heard_ms 0.
+ */
 void fleet_deregister_host(struct fleet *fleet, struct host *host, uint64_t now_ms);
 
-/* In no order; the callback must not add or remove. */
+/* The registered hosts; all groups. By name; the callback must not add or remove. */
 void fleet_each_host(const struct fleet *fleet,
 	void (*on_host)(void *context, struct host *host), void *context);
 void fleet_each_group(const struct fleet *fleet,
@@ -65,4 +74,4 @@ void fleet_each_group(const struct fleet *fleet,
 size_t fleet_select(
 	const struct fleet *fleet, const struct group *group, struct host ***ret_hosts);
 
-uint32_t fleet_n_hosts(const struct fleet *fleet);
+uint32_t fleet_n_hosts(const struct fleet *fleet); /* registered */

@@ -7,6 +7,8 @@
 
 #include "controller/rollout.h"
 
+struct error;
+
 /*
  * What the controller knows: plain structs, one for each noun of the API. Members marked
  * "Stored" are what store.h writes and reads; all others are derived at load. Times are
@@ -114,6 +116,11 @@ struct group {
 	struct deployment *active; /* NULL if none is open */
 };
 
+/* Takes on_premises, ec2 and auto_rollback from `settings`; on failure they stay as they were.
+ */
+int group_read_settings(struct group *group, struct error *err);
+void group_free(struct group *group);
+
 /* A registered host. */
 struct host {
 	/* Stored. */
@@ -134,6 +141,8 @@ struct host {
 	struct host *newer;
 	struct deployment_target *open; /* its part in open deployments, a list */
 };
+
+void host_free(struct host *host);
 
 /* What a host brings into the next deployment of a group. */
 struct host_record {
@@ -160,6 +169,8 @@ struct key {
 	char derived_for[256]; /* date/region/service; "" if none */
 	uint8_t derived[32];
 };
+
+void key_free(struct key *key); /* and wipes its secret */
 
 /* A deployment as the API shows it. Rows of ended ones are read when asked for. */
 struct deployment_record {
@@ -208,6 +219,8 @@ struct event_record {
 	char *message;
 	char *log_tail;
 };
+
+void event_record_done(struct event_record *record);
 
 /*
  * A delivery of a command, named by its HostCommandIdentifier: the first acknowledged is the

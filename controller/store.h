@@ -30,8 +30,11 @@ int store_open(struct store **ret, const char *path, struct error *err);
 void store_close(struct store *store);
 void store_closep(struct store **store);
 
-/* The key id whose request is handled now; "" for the controller itself. Copied. */
-void store_set_actor(struct store *store, const char *key_id);
+/*
+ * Who makes the changes that follow, and when: the key id whose request is handled now, "" for
+ * the controller itself, by the core's clock. Copied.
+ */
+void store_set_actor(struct store *store, const char *key_id, uint64_t now_ms);
 
 bool store_is_changed(const struct store *store);
 
@@ -72,8 +75,7 @@ void store_put_delivery(struct store *store, const char *deployment_id, uint32_t
 	enum target_event event, const struct delivery *delivery, bool first);
 
 /* One line of the audit: the actor did `what` ("CreateApplication") to `object` ("shop"). */
-void store_put_audit(
-	struct store *store, uint64_t now_ms, const char *what, const char *object);
+void store_put_audit(struct store *store, const char *what, const char *object);
 
 /* Small values of the controller itself, by name: clock, sequence of orders. */
 void store_put_value(struct store *store, const char *name, const char *value);
@@ -90,7 +92,7 @@ struct store_loader {
 	int (*on_config)(struct store_loader *loader, struct deployment_config *config);
 	/* group->application is not set */
 	int (*on_group)(
-		struct store_loader *loader, struct group *group, const char *application_id);
+		struct store_loader *loader, struct group *group, const char *application_name);
 	int (*on_host)(struct store_loader *loader, struct host *host);
 	int (*on_key)(struct store_loader *loader, struct key *key);
 	/* Of deployments that have not ended only, then their targets and deliveries. */
