@@ -39,10 +39,13 @@ static int parse_all(struct extract_request *ret, int argc, char **argv)
 }
 
 /* The archive is read where the page cache has it: what somebody has cut off is not there. */
+static char cut_off[MESSAGE_BYTES_MAX];
+static size_t cut_off_bytes;
+
 static void on_bus_error(int number)
 {
 	(void)number;
-	(void)message_send_result(UNPACK_CONTROL_FD, -EIO, false, STREAM_CUT_OFF);
+	(void)!write(UNPACK_CONTROL_FD, cut_off, cut_off_bytes); /* nobody is left to be told */
 	_exit(EXIT_FAILURE);
 }
 
@@ -62,6 +65,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* a write to a reader that is gone fails instead */
+	cut_off_bytes = message_format_result(cut_off, -EIO, false, STREAM_CUT_OFF);
 	(void)signal(SIGBUS, on_bus_error);
 	reader_prepare();
 	r = confine(request.directory_fd, &err);

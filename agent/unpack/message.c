@@ -81,22 +81,29 @@ int message_parse(struct message *ret, const char *data, size_t n)
 	return r < 0 ? r : (int)(sizeof(header) + header.length);
 }
 
-/* Head and text in one write, so that a killed writer leaves no torn message before others. */
-static int send(int fd, enum message_type type, const void *head, size_t n, const char *text)
+static size_t format(char ret[static MESSAGE_BYTES_MAX], enum message_type type,
+	const void *head, size_t n, const char *text)
 {
-	char data[sizeof(struct message_header) + MESSAGE_MAX];
 	size_t n_text = text ? strlen(text) : 0;
 	struct message_header header = { .type = type };
 
 	if (n_text > MESSAGE_MAX - n)
 		n_text = MESSAGE_MAX - n;
 	header.length = (uint32_t)(n + n_text);
-	memcpy(data, &header, sizeof(header));
+	memcpy(ret, &header, sizeof(header));
 	if (n > 0)
-		memcpy(data + sizeof(header), head, n);
+		memcpy(ret + sizeof(header), head, n);
 	if (n_text > 0)
-		memcpy(data + sizeof(header) + n, text, n_text);
-	return file_write_all(fd, data, sizeof(header) + n + n_text);
+		memcpy(ret + sizeof(header) + n, text, n_text);
+	return sizeof(header) + n + n_text;
+}
+
+/* In one write, so that a killed writer leaves no torn message before others. */
+static int send(int fd, enum message_type type, const void *head, size_t n, const char *text)
+{
+	char data[MESSAGE_BYTES_MAX];
+
+	return file_write_all(fd, data, format(data, type, head, n, text));
 }
 
 int message_send_progress(int fd, const struct message_progress *progress)
@@ -107,6 +114,14 @@ int message_send_progress(int fd, const struct message_progress *progress)
 int message_send_warning(int fd, const char *text)
 {
 	return send(fd, MESSAGE_WARNING, NULL, 0, text);
+}
+
+size_t message_format_result(
+	char ret[static MESSAGE_BYTES_MAX], int r, bool wrapped, const char *text)
+{
+	struct message_result result = { .r = r, .wrapped = wrapped };
+
+	return format(ret, MESSAGE_RESULT, &result, sizeof(result), text);
 }
 
 int message_send_result(int fd, int r, bool wrapped, const char *text)

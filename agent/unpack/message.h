@@ -24,6 +24,8 @@ struct message_header {
 	uint32_t length;
 };
 
+enum { MESSAGE_BYTES_MAX = sizeof(struct message_header) + MESSAGE_MAX };
+
 struct message_progress {
 	uint64_t entries;
 	uint64_t bytes;
@@ -55,3 +57,7 @@ int message_parse(struct message *ret, const char *data, size_t n);
 int message_send_progress(int fd, const struct message_progress *progress);
 int message_send_warning(int fd, const char *text);
 int message_send_result(int fd, int r, bool wrapped, const char *text);
+
+/* What message_send_result() writes, for a signal handler to write. Returns its length. */
+size_t message_format_result(
+	char ret[static MESSAGE_BYTES_MAX], int r, bool wrapped, const char *text);
