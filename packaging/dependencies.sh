@@ -67,6 +67,7 @@ system | util-linux              | util-linux
 system | iproute2                | iproute
 system | e2fsprogs               | e2fsprogs
 system | xfsprogs                | xfsprogs
+system | openssl                 | openssl
 system | nodejs                  | nodejs
 system | mmdebstrap              | mmdebstrap
 system | systemd-container       | systemd-container
