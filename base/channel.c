@@ -220,6 +220,7 @@ static bool deliver(struct channel *channel)
 	struct frame frame = { 0 };
 	int r = 0;
 
+	/* cppcheck-suppress autoVariables ; taken back before the end */
 	channel->delivery = &delivery;
 	while (!delivery.is_stopped && !channel->is_paused && r >= 0) {
 		r = next_frame(channel, &frame, &err);
@@ -432,6 +433,7 @@ static bool send_and_tell(struct channel *channel)
 	channel->was_full = false;
 	if (!channel->events->on_drained)
 		return true;
+	/* cppcheck-suppress autoVariables ; taken back before the end */
 	channel->delivery = &delivery;
 	channel->events->on_drained(channel);
 	if (delivery.is_stopped) {

@@ -40,6 +40,7 @@ START_TEST(a_plain_file_comes_whole_and_in_order)
 	fd = openat(test_dir_fd(), "a", O_RDONLY | O_CLOEXEC);
 	read_all(fd, &copy);
 	ck_assert_uint_eq(copy.len, data.len);
+	ck_assert_ptr_nonnull(copy.data);
 	ck_assert_int_eq(memcmp(copy.data, data.data, data.len), 0);
 }
 END_TEST
@@ -59,6 +60,7 @@ START_TEST(a_file_that_cannot_be_mapped_is_read)
 		file_read(AT_FDCWD, "/sys/kernel/notes", (size_t)st.st_size, &data, NULL), 0);
 	read_all(fd, &copy);
 	ck_assert_uint_eq(copy.len, data.len);
+	ck_assert_ptr_nonnull(copy.data);
 	ck_assert_int_eq(memcmp(copy.data, data.data, data.len), 0);
 }
 END_TEST

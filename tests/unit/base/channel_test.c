@@ -156,7 +156,7 @@ static void give_with_fds(const void *data, size_t n, size_t n_fds)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = CMSG_SPACE(n_fds * sizeof(int)) };
-	int fds[16];
+	int fds[16] = { 0 };
 
 	for (size_t i = 0; i < n_fds; i++)
 		fds[i] = STDERR_FILENO;
