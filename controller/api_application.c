@@ -12,6 +12,7 @@
 #include "controller/check.h"
 #include "controller/deployments.h"
 #include "controller/fleet.h"
+#include "controller/group.h"
 #include "controller/identifier.h"
 #include "controller/page.h"
 #include "controller/resource_tags.h"
@@ -167,10 +168,7 @@ static void update_application(struct call *call)
 
 	check_init(&check, call);
 	name = check_name(&check, &APPLICATION_NAME);
-	new_name = check_name_member(&check, &APPLICATION_NAME, "newApplicationName");
-	if (!new_name)
-		check_fail(&check, CHECK_REQUIRED, APPLICATION_NAME.required,
-			"No new name is given: set \"newApplicationName\"");
+	new_name = check_required_name(&check, &APPLICATION_NAME, "newApplicationName");
 	if (!check_passed(&check))
 		return;
 	application = check_application(call, name);
@@ -199,16 +197,6 @@ static void update_application(struct call *call)
 	call_answer(call, NULL);
 }
 
-static void remove_group(struct call *call, struct group *group)
-{
-	if (group->active)
-		deployments_group_deleted(
-			call_deployments(call), group, "APPLICATION_MISSING", call->now_ms);
-	resource_tags_forget(call_store(call), group->id);
-	store_delete_group(call_store(call), group->id);
-	fleet_remove_group(call_fleet(call), group);
-}
-
 /* Whatever runs in its groups: what cleans up must not depend on it. */
 static void delete_application(struct call *call)
 {
@@ -226,7 +214,7 @@ static void delete_application(struct call *call)
 
 		collect_groups(call, application, &groups);
 		for (size_t i = 0; i < groups.n; i++)
-			remove_group(call, groups.items[i]);
+			group_delete(call, groups.items[i], "APPLICATION_MISSING");
 		free(groups.items);
 		resource_tags_forget(call_store(call), application->id);
 		store_delete_application(call_store(call), application->id);

@@ -87,7 +87,11 @@ extern const struct name_rule HOST_NAME; /* instanceName */
 /* A required member of the input. */
 const char *check_name(struct check *check, const struct name_rule *rule);
 
-/* The same by another name ("newApplicationName"); absent or empty is NULL. */
+/* The same by another name ("newApplicationName"). */
+const char *check_required_name(
+	struct check *check, const struct name_rule *rule, const char *member);
+
+/* The same if it need not be there; absent or empty is NULL. */
 const char *check_name_member(
 	struct check *check, const struct name_rule *rule, const char *member);
 

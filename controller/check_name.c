@@ -70,14 +70,20 @@ const char *check_name_member(
 	return name;
 }
 
-const char *check_name(struct check *check, const struct name_rule *rule)
+const char *check_required_name(
+	struct check *check, const struct name_rule *rule, const char *member)
 {
-	const char *name = check_name_member(check, rule, rule->member);
+	const char *name = check_name_member(check, rule, member);
 
 	if (!name)
 		check_fail(check, CHECK_REQUIRED, rule->required, "No %s is given: set \"%s\"",
-			rule->what, rule->member);
+			rule->what, member);
 	return name;
+}
+
+const char *check_name(struct check *check, const struct name_rule *rule)
+{
+	return check_required_name(check, rule, rule->member);
 }
 
 const json_t *check_names(struct check *check, const struct name_rule *rule, const char *member,

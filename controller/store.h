@@ -77,7 +77,8 @@ void store_put_delivery(struct store *store, const char *deployment_id, uint32_t
 /* One line of the audit: the actor did `what` ("CreateApplication") to `object` ("shop"). */
 void store_put_audit(struct store *store, const char *what, const char *object);
 
-/* Small values of the controller itself, by name: clock, sequence of orders. */
+/* Small values of the controller itself, by name: clock, sequence of orders. NULL forgets it.
+ */
 void store_put_value(struct store *store, const char *name, const char *value);
 
 /* ---- load */
