@@ -46,7 +46,7 @@ struct call {
 	const char *operation;     /* "CreateDeployment" */
 	const json_t *input;       /* an object */
 	const char *agent_version; /* of X-Amz-Codedeploy-Agent-Version; NULL if absent */
-	const char *extensions;    /* of X-Drover-Extensions; NULL if absent */
+	const char *extensions;    /* of PROTOCOL_AGENT_HEADER; NULL if absent */
 	uint64_t now_ms;           /* of the core's clock, the same for a whole turn */
 
 	/* Of a parked call. */

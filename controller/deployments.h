@@ -49,10 +49,11 @@ struct deployment {
 	size_t cap_changed;
 	struct deployment *next_touched;
 
-	/* Of commands.c: its order as signed for AWS's agents, kept since all of them get the
+	/* Of order.c: its order as signed for AWS's agents, kept since all of them get the
 	 * same; NULL until one asks. Freed with the deployment. */
 	char *signed_order;
-	uint64_t signed_by; /* which keys (sign.h) */
+	uint64_t signed_by;                            /* which keys (sign.h) */
+	char signed_archive[DEPLOYMENT_ID_LENGTH + 1]; /* that it names; "" */
 };
 
 /* A host's part. A command is outstanding while its target is TARGET_SENT or TARGET_RUNNING. */
@@ -63,7 +64,7 @@ struct deployment_target {
 	bool stored_vanished; /* as its row has it */
 	struct host *host;    /* registered, or so at the start */
 	/* Of the event under way: what was handed out, in order. Added and stored by
-	 * commands.c; none again once the command of another event is offered. */
+	 * delivery.c; none again once the command of another event is offered, or none. */
 	struct delivery *deliveries;
 	size_t n_deliveries;
 	uint64_t event_started_ms; /* 0: not taken yet */

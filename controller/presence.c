@@ -235,6 +235,7 @@ void presence_unparked(struct presence *presence, struct host *host, uint64_t no
 void presence_forget(struct presence *presence, struct host *host, uint64_t now_ms)
 {
 	assert(!host->parked);
+	host->heard_ms = 0;
 	if (!host->is_present)
 		return;
 	unlink_host(presence, host);

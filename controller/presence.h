@@ -41,5 +41,6 @@ void presence_parked(struct presence *presence, struct host *host, struct call *
 /* Its poll waits no more, whoever ended it. */
 void presence_unparked(struct presence *presence, struct host *host, uint64_t now_ms);
 
-/* It is registered no more, and so neither present nor watched; it has no parked poll. */
+/* It is registered no more, and so neither present nor watched; it has no parked poll.
+ * Afterwards nothing here refers to it, and heard_ms is 0. */
 void presence_forget(struct presence *presence, struct host *host, uint64_t now_ms);

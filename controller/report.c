@@ -2,7 +2,6 @@
 #include "controller/report.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -129,16 +128,6 @@ void report_read(const json_t *diagnostics, bool succeeded, struct event_record 
 	else
 		ret->message = raw_message(payload, succeeded);
 	trim(ret->message);
-}
-
-void report_done(struct event_record *record)
-{
-	free(record->script_name);
-	free(record->message);
-	free(record->log_tail);
-	record->script_name = NULL;
-	record->message = NULL;
-	record->log_tail = NULL;
 }
 
 bool report_is_noop(const json_t *diagnostics)

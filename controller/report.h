@@ -21,12 +21,11 @@ enum {
 };
 
 /*
- * Fills error_code, script_name, message and log_tail (for report_done()); texts are UTF-8 cut
- * between characters. `succeeded`: what the request says, which counts for more than the code.
- * `diagnostics` may be NULL or anything.
+ * Fills error_code, script_name, message and log_tail (for event_record_done()); texts are
+ * UTF-8 cut between characters. `succeeded`: what the request says, which counts for more than
+ * the code. `diagnostics` may be NULL or anything.
  */
 void report_read(const json_t *diagnostics, bool succeeded, struct event_record *ret);
-void report_done(struct event_record *record);
 
 /*
  * What a host says when it takes a command up: whether it has nothing to run for it. False if

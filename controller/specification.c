@@ -137,28 +137,6 @@ static int map_revision(json_t *revision, const char *text, struct error *err)
 
 /* ---- the whole */
 
-static bool is_same_json(const char *a, const char *b)
-{
-	cleanup_with(json_decrefp) json_t *left = NULL;
-	cleanup_with(json_decrefp) json_t *right = NULL;
-
-	return a && b && json_parse_object(&left, a, strlen(a), NULL) == 0 &&
-	       json_parse_object(&right, b, strlen(b), NULL) == 0 && json_equal(left, right);
-}
-
-/*
- * RESTART runs again what is unpacked on the hosts already. Only if that is the revision of
- * this deployment: an agent compares nothing, and would run the other one.
- */
-static void add_archive(json_t *specification, const struct deployment *deployment)
-{
-	const struct group *group = deployment->group;
-
-	if (deployment->record.restart && group && group->last_successful[0] &&
-		is_same_json(deployment->record.revision, group->target_revision))
-		set_text(specification, "ReuseArchiveFromDeploymentId", group->last_successful);
-}
-
 static void add_overrides(json_t *specification, const char *file_exists)
 {
 	json_t *overrides = json_object();
@@ -170,7 +148,8 @@ static void add_overrides(json_t *specification, const char *file_exists)
 }
 
 /* Never "AllPossibleLifecycleEvents": its presence fails the Install of AWS's 1.8. */
-int specification_make(json_t **ret, const struct deployment *deployment, struct error *err)
+int specification_make(json_t **ret, const struct deployment *deployment, const char *archive,
+	struct error *err)
 {
 	const struct deployment_record *record = &deployment->record;
 	cleanup_with(json_decrefp) json_t *specification = json_object();
@@ -189,7 +168,8 @@ int specification_make(json_t **ret, const struct deployment *deployment, struct
 		record->creator[0] ? record->creator : "user");
 	set_text(specification, "DeploymentType", "IN_PLACE");
 	add_overrides(specification, record->file_exists);
-	add_archive(specification, deployment);
+	if (archive)
+		set_text(specification, "ReuseArchiveFromDeploymentId", archive);
 	*ret = take(&specification);
 	return 0;
 }

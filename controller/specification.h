@@ -18,10 +18,13 @@ enum { EXECUTION_ID_LENGTH = 129 };
  * What a deployment tells the agents of its hosts: the document that is signed. All members are
  * as AWS's agents of both lines read them.
  *
+ * archive: the deployment whose unpacked bundle the host should use again; NULL for none.
+ *
  * -EINVAL, with a sentence for the host's diagnostics, if the revision is of a kind that no
  * agent can fetch. *ret is the caller's to release.
  */
-int specification_make(json_t **ret, const struct deployment *deployment, struct error *err);
+int specification_make(json_t **ret, const struct deployment *deployment, const char *archive,
+	struct error *err);
 
 /* What binds a specification to one host, for agents of ours: the member "Drover". */
 struct specification_binding {

@@ -45,7 +45,7 @@ static void read_report(const json_t *diagnostics, bool succeeded)
 	check_text(record.script_name, REPORT_LIMIT_SCRIPT_BYTES);
 	check_text(record.message, REPORT_LIMIT_MESSAGE_BYTES);
 	check_text(record.log_tail, REPORT_LIMIT_LOG_BYTES);
-	report_done(&record);
+	event_record_done(&record);
 	(void)report_is_noop(diagnostics);
 }
 

@@ -30,7 +30,7 @@ static void reads(const char *payload, bool succeeded, int code, const char *scr
 	ck_assert_str_eq(record.script_name, script);
 	ck_assert_str_eq(record.message, message);
 	ck_assert_str_eq(record.log_tail, log);
-	report_done(&record);
+	event_record_done(&record);
 }
 
 START_TEST(what_agents_send_is_taken_over)
@@ -76,13 +76,13 @@ START_TEST(diagnostics_may_be_anything)
 	report_read(NULL, false, &record);
 	ck_assert_int_eq(record.error_code, -1);
 	ck_assert_str_eq(record.message, "");
-	report_done(&record);
+	event_record_done(&record);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		cleanup_with(json_decrefp) json_t *any = json_loads(texts[i], 0, NULL);
 
 		report_read(any, true, &record);
 		ck_assert_str_eq(record.message, "Succeeded");
-		report_done(&record);
+		event_record_done(&record);
 		ck_assert(!report_is_noop(any));
 	}
 }
@@ -122,7 +122,7 @@ START_TEST(a_long_log_keeps_its_end)
 
 	ck_assert_uint_eq(strlen(record.log_tail), REPORT_LIMIT_LOG_BYTES);
 	ck_assert_int_eq(record.log_tail[REPORT_LIMIT_LOG_BYTES - 1], '>');
-	report_done(&record);
+	event_record_done(&record);
 }
 END_TEST
 
@@ -132,7 +132,7 @@ START_TEST(a_long_message_keeps_its_beginning)
 
 	ck_assert_uint_eq(strlen(record.message), REPORT_LIMIT_MESSAGE_BYTES);
 	ck_assert_int_eq(record.message[0], '<');
-	report_done(&record);
+	event_record_done(&record);
 }
 END_TEST
 
@@ -152,7 +152,7 @@ START_TEST(texts_are_cut_between_characters)
 	ck_assert_uint_eq(strlen(record.message), 4095);
 	ck_assert(memcmp(record.log_tail, text, 4095) == 0);
 	ck_assert(memcmp(record.message, text, 4095) == 0);
-	report_done(&record);
+	event_record_done(&record);
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(repaired_texts_stay_within_the_limit)
 	record = read_payload(payload.data, payload.len, false);
 	ck_assert_uint_eq(strlen(record.log_tail), 4095);
 	ck_assert(memcmp(record.log_tail, "\xef\xbf\xbd", 3) == 0);
-	report_done(&record);
+	event_record_done(&record);
 }
 END_TEST
 

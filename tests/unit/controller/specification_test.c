@@ -40,7 +40,7 @@ START_TEST(the_whole_is_as_agents_read_it)
 	cleanup_with(json_decrefp) json_t *json = NULL;
 
 	strcpy(deployment.record.file_exists, "OVERWRITE");
-	ck_assert_int_eq(specification_make(&json, &deployment, NULL), 0);
+	ck_assert_int_eq(specification_make(&json, &deployment, NULL, NULL), 0);
 	check_text(json,
 		"{\"AgentActionOverrides\":{\"AgentOverrides\":{\"FileExistsBehavior\":"
 		"\"OVERWRITE\"}},\"ApplicationName\":\"shop\",\"DeploymentCreator\":\"user\","
@@ -57,7 +57,7 @@ static void revision_is(const char *revision, const char *expected)
 	struct deployment deployment = deployment_of(revision);
 	cleanup_with(json_decrefp) json_t *json = NULL;
 
-	ck_assert_int_eq(specification_make(&json, &deployment, NULL), 0);
+	ck_assert_int_eq(specification_make(&json, &deployment, NULL, NULL), 0);
 	check_text(json_object_get(json, "Revision"), expected);
 }
 
@@ -107,33 +107,25 @@ START_TEST(what_no_agent_can_fetch_is_refused)
 		json_t *json = NULL;
 		struct error err = ERROR_NONE;
 
-		ck_assert_int_lt(specification_make(&json, &deployment, &err), 0);
+		ck_assert_int_lt(specification_make(&json, &deployment, NULL, &err), 0);
 		ck_assert_msg(strstr(err.text, wrong[i].words), "%s", err.text);
 		ck_assert_ptr_null(json);
 	}
 }
 END_TEST
 
-START_TEST(restart_reuses_the_same_revision_alone)
+START_TEST(an_archive_is_named)
 {
 	struct deployment deployment = deployment_of(S3);
-	struct group group = { .target_revision = (char *)S3 };
-	cleanup_with(json_decrefp) json_t *same = NULL;
-	cleanup_with(json_decrefp) json_t *other = NULL;
 	cleanup_with(json_decrefp) json_t *plain = NULL;
+	cleanup_with(json_decrefp) json_t *restart = NULL;
 
-	deployment.group = &group;
-	strcpy(group.last_successful, "d-AAAAAAAAA");
-	ck_assert_int_eq(specification_make(&plain, &deployment, NULL), 0);
+	ck_assert_int_eq(specification_make(&plain, &deployment, NULL, NULL), 0);
 	ck_assert_ptr_null(json_object_get(plain, "ReuseArchiveFromDeploymentId"));
-	deployment.record.restart = true;
-	ck_assert_int_eq(specification_make(&same, &deployment, NULL), 0);
+	ck_assert_int_eq(specification_make(&restart, &deployment, "d-AAAAAAAAA", NULL), 0);
 	ck_assert_str_eq(
-		json_string_value(json_object_get(same, "ReuseArchiveFromDeploymentId")),
+		json_string_value(json_object_get(restart, "ReuseArchiveFromDeploymentId")),
 		"d-AAAAAAAAA");
-	group.target_revision = (char *)"{\"revisionType\":\"GitHub\"}";
-	ck_assert_int_eq(specification_make(&other, &deployment, NULL), 0);
-	ck_assert_ptr_null(json_object_get(other, "ReuseArchiveFromDeploymentId"));
 }
 END_TEST
 
@@ -142,7 +134,7 @@ START_TEST(a_binding_names_host_and_events)
 	struct deployment deployment = deployment_of(S3);
 	cleanup_with(json_decrefp) json_t *json = NULL;
 
-	ck_assert_int_eq(specification_make(&json, &deployment, NULL), 0);
+	ck_assert_int_eq(specification_make(&json, &deployment, NULL, NULL), 0);
 	specification_bind(json, &(struct specification_binding){ .host_identifier = "arn:x",
 					 .order = "local/0/d-7QX2M41KZ/1",
 					 .sequence = 7,
@@ -187,6 +179,6 @@ START_TEST(other_execution_ids_are_refused)
 END_TEST
 
 TESTS("specification", the_whole_is_as_agents_read_it, a_missing_type_comes_from_the_name,
-	github_names_are_taken_apart, what_no_agent_can_fetch_is_refused,
-	restart_reuses_the_same_revision_alone, a_binding_names_host_and_events,
-	execution_ids_keep_the_pattern_and_name_the_deployment, other_execution_ids_are_refused)
+	github_names_are_taken_apart, what_no_agent_can_fetch_is_refused, an_archive_is_named,
+	a_binding_names_host_and_events, execution_ids_keep_the_pattern_and_name_the_deployment,
+	other_execution_ids_are_refused)

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/loop.h"
+
+struct commands;
+struct core_clock;
+struct deployments;
+struct deployments_listener;
+struct fleet;
+struct host;
+struct settings;
+struct signer;
+struct store;
+
+/*
+ * The command service: what hosts ask, and when they are answered. Its operations are in
+ * command_operations[] (call.h); doc/protocol.md has every message, delivery.h the rule by
+ * which no command runs twice and none is lost.
+ *
+ * All parts are borrowed. It watches which hosts are present from commands_open() on.
+ */
+struct commands *commands_new(struct loop *loop, struct fleet *fleet, struct store *store,
+	const struct settings *settings, const struct core_clock *clock, struct signer *signer);
+
+/* Answers what is parked with nothing. The fleet must still be there. */
+void commands_free(struct commands *commands);
+void commands_freep(struct commands **commands);
+
+/* For deployments_new(): by it hosts that wait are woken. */
+struct deployments_listener *commands_listener(struct commands *commands);
+
+/* Once, with fleet and deployments loaded, before the first call. */
+void commands_open(struct commands *commands, struct deployments *deployments);
+
+/* Answers all parked polls with nothing: before the controller ends. Its hosts ask again. */
+void commands_drain(struct commands *commands);
+
+/*
+ * The host was deregistered in the fleet: its poll is answered with what to do, and it is gone
+ * for its deployments.
+ */
+void commands_host_deregistered(struct commands *commands, struct host *host, uint64_t now_ms);
+
+/* What X-Amz-Target has before the dot for these operations; the last one is NULL. */
+extern const char *const command_target_prefixes[];
