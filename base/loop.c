@@ -126,6 +126,34 @@ void loop_later_stop(struct loop_later *later)
 	drop_source(&later->source);
 }
 
+static int on_post(sd_event_source *source, void *userdata)
+{
+	struct loop_idle *idle = userdata;
+
+	(void)source;
+	idle->on_idle(idle);
+	return 0;
+}
+
+int loop_idle_start(struct loop *loop, struct loop_idle *idle,
+	void (*on_idle)(struct loop_idle *idle), struct error *err)
+{
+	int r;
+
+	loop_idle_stop(idle);
+	idle->on_idle = on_idle;
+	r = sd_event_add_post(loop->event, &idle->source, on_post, idle);
+	/* Behind all others: what is due at the same time belongs to the same turn. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(idle->source, SD_EVENT_PRIORITY_IDLE);
+	return r < 0 ? error_set(err, r, "cannot watch the end of turns: %m") : 0;
+}
+
+void loop_idle_stop(struct loop_idle *idle)
+{
+	drop_source(&idle->source);
+}
+
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct loop_timer *timer = userdata;

@@ -47,6 +47,16 @@ int loop_later_start(struct loop *loop, struct loop_later *later,
 	void (*on_turn)(struct loop_later *later), struct error *err);
 void loop_later_stop(struct loop_later *later);
 
+/* Fires each time when callbacks of other sources have run and none is due any more, before
+ * the loop sleeps. */
+struct loop_idle {
+	struct sd_event_source *source;
+	void (*on_idle)(struct loop_idle *idle);
+};
+int loop_idle_start(struct loop *loop, struct loop_idle *idle,
+	void (*on_idle)(struct loop_idle *idle), struct error *err);
+void loop_idle_stop(struct loop_idle *idle);
+
 /* Fires once, `after_ms` from now by the boot clock: sleep counts. */
 struct loop_timer {
 	struct sd_event_source *source;

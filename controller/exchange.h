@@ -42,7 +42,7 @@ enum exchange_message {
 };
 
 enum {
-	EXCHANGE_PAYLOAD_BYTES = 2 * 1024 * 1024, /* of any message */
+	EXCHANGE_PAYLOAD_BYTES = 8 * 1024 * 1024, /* of any message */
 	EXCHANGE_QUEUE_BYTES = 32 * 1024 * 1024,  /* struct channel_limits, at both ends */
 	EXCHANGE_MAX_HEADERS = 128,               /* of a request or an answer */
 	EXCHANGE_TICKET_KEY_BYTES = 80,           /* name 16, HMAC 32, AES-256 32 */
