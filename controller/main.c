@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/diagnostic.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/program.h"
 #include "base/time.h"
 #include "config.h"
 #include "controller/init.h"
 #include "controller/options.h"
+#include "controller/service.h"
 #include "controller/settings.h"
 
 enum { STATUS_DONE, STATUS_FAILED, STATUS_WRONG };
@@ -59,6 +62,51 @@ static int run_init(const struct options *options)
 	return STATUS_DONE;
 }
 
+static void print_findings(const struct diagnostics *found)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		cleanup_with(freep) char *line = diagnostic_format(&found->items[i]);
+
+		fprintf(stderr, "%s\n", line);
+	}
+}
+
+static const char *config_path(const struct options *options)
+{
+	return options->config ? options->config : SETTINGS_DEFAULT_PATH;
+}
+
+/* Says what is wrong with it. */
+static int load_settings(struct settings **ret, const struct options *options)
+{
+	cleanup_with(diagnostics_done) struct diagnostics found = { 0 };
+	struct error err = ERROR_NONE;
+	int r = settings_load(ret, config_path(options), &found, &err);
+
+	print_findings(&found);
+	if (r == -ENOENT)
+		fprintf(stderr, "droverd: %s; droverd init makes one\n", err.text);
+	else if (r < 0)
+		fprintf(stderr, "droverd: %s\n", err.text);
+	return r;
+}
+
+static int run_run(const struct options *options)
+{
+	cleanup_with(settings_freep) struct settings *settings = NULL;
+	struct error err = ERROR_NONE;
+	int r = load_settings(&settings, options);
+
+	if (r < 0)
+		return STATUS_FAILED;
+	if (settings->log_level && !options->log_level && !getenv("DROVER_LOG"))
+		(void)log_set_level(settings->log_level); /* it was checked */
+	r = service_run(settings, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	return r < 0 ? STATUS_FAILED : r;
+}
+
 /* ---- the command line */
 
 /* clang-format off */
@@ -72,6 +120,8 @@ static const struct verb {
 } verbs[] = {
 	{ "init", OF_INIT, run_init, "DIR", "DIR [OPTION]...",
 		"make keys, certificates and configuration of a new controller" },
+	{ "run", OF_RUN, run_run, "", "[OPTION]...",
+		"run the controller, in the foreground" },
 };
 /* clang-format on */
 

@@ -2,9 +2,11 @@
 #include "controller/owner.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -53,4 +55,33 @@ int owner_find(struct owner *ret, const char *user, struct error *err)
 int owner_give(const struct owner *owner, int fd)
 {
 	return owner->gives ? fchown(fd, owner->uid, owner->gid) : 0;
+}
+
+int owner_of(struct owner *ret, const char *path, struct error *err)
+{
+	const struct passwd *user;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return error_set(err, -errno, "cannot read %s: %m", path);
+	user = getpwuid(st.st_uid);
+	*ret = (struct owner){ .uid = st.st_uid,
+		.gid = user ? user->pw_gid : st.st_gid,
+		.gives = st.st_uid != geteuid() };
+	if (user)
+		(void)snprintf(ret->name, sizeof(ret->name), "%s", user->pw_name);
+	else
+		(void)snprintf(ret->name, sizeof(ret->name), "%u", st.st_uid);
+	return 0;
+}
+
+int owner_become(const struct owner *owner, struct error *err)
+{
+	if (!owner->gives)
+		return 0;
+	if (setgroups(1, &owner->gid) < 0 ||
+		setresgid(owner->gid, owner->gid, owner->gid) < 0 ||
+		setresuid(owner->uid, owner->uid, owner->uid) < 0)
+		return error_set(err, -errno, "cannot become %s: %m", owner->name);
+	return 0;
 }

@@ -25,3 +25,12 @@ int owner_find(struct owner *ret, const char *user, struct error *err);
 
 /* Hands an open file or directory over. Returns 0, or -1 with errno. */
 int owner_give(const struct owner *owner, int fd);
+
+/* Whom a file or directory belongs to; `gives` if that is not who runs this. */
+int owner_of(struct owner *ret, const char *path, struct error *err);
+
+/*
+ * From root to this user, for good: so that nothing is made that the service cannot open later.
+ * Does nothing unless `gives`.
+ */
+int owner_become(const struct owner *owner, struct error *err);

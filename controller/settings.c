@@ -256,18 +256,13 @@ static void set_default_listener(struct settings *settings)
 	settings->n_listeners = 1;
 }
 
-static void set_defaults(struct settings *settings, size_t from)
-{
-	for (size_t i = from; i < n_setting_table; i++)
-		setting_default(settings, &setting_table[i]);
-}
-
 static struct settings *make_defaults(const char *path)
 {
 	struct settings *settings = xcalloc(1, sizeof(*settings));
 
 	settings->path = path_normalise("/", path);
-	set_defaults(settings, 0);
+	for (size_t i = 0; i < n_setting_table; i++)
+		setting_default(settings, &setting_table[i]);
 	memcpy(settings->account, "000000000000", sizeof(settings->account));
 	settings->region = xstrdup("local");
 	settings->names = xcalloc(1, sizeof(*settings->names));
@@ -300,7 +295,9 @@ static void read_root(struct settings *settings, const struct node *root, struct
 	}
 	/* First what the other paths are relative to, by default too. */
 	read_keys(settings, root, true, report);
-	set_defaults(settings, 1);
+	for (size_t i = 1; i < n_setting_table; i++)
+		if (setting_table[i].kind == SETTING_PATH)
+			setting_default(settings, &setting_table[i]);
 	read_keys(settings, root, false, report);
 }
 

@@ -46,7 +46,7 @@ const struct setting setting_table[] = {
 
 	SIZE("limits", "line_bytes", limits.line_bytes, 256, 65536, 8192),
 	SIZE("limits", "header_bytes", limits.header_bytes, 1024, 262144, 16384),
-	COUNT("limits", "headers", limits.n_headers, 8, 1000, 100, true),
+	COUNT("limits", "headers", limits.n_headers, 8, 128, 100, true),
 	SIZE("limits", "body_bytes", limits.body_bytes, 65536, SETTINGS_LIMIT_BODY_BYTES,
 		SETTINGS_LIMIT_BODY_BYTES),
 	COUNT("limits", "connections", limits.connections, 16, 1000000, 50000, true),
