@@ -28,6 +28,7 @@ static const char *const level_names[] = {
 
 static enum log_level maximum = LOG_LEVEL_NOTICE;
 static bool to_journal;
+static bool marks_level;
 static struct {
 	const char *name;
 	char *text; /* NAME=value */
@@ -57,6 +58,13 @@ void log_open(void)
 		log_warning("DROVER_LOG=%s is not a level; one of error, warning, notice, "
 			    "info, debug",
 			name);
+}
+
+void log_open_stream(void)
+{
+	log_open();
+	marks_level = to_journal;
+	to_journal = false;
 }
 
 bool log_is_journal(void)
@@ -142,6 +150,8 @@ void log_message(enum log_level level, const char *format, ...)
 
 	if (to_journal)
 		send_to_journal(level, text);
+	else if (marks_level)
+		fprintf(stderr, "<%d>%s\n", (int)level, text);
 	else if (level <= LOG_LEVEL_WARNING)
 		fprintf(stderr, "%s: %s\n", level_names[level], text);
 	else

@@ -23,6 +23,12 @@ enum log_level {
  * finds out where to log. */
 void log_open(void);
 
+/*
+ * The same for a process that may open no socket: lines to standard error, which bear their
+ * level where the journal looks for it (sd-daemon(3)) if it is the journal's.
+ */
+void log_open_stream(void);
+
 /* True if messages go to the journal. */
 bool log_is_journal(void);
 

@@ -60,6 +60,28 @@ void loop_exit(struct loop *loop, int code)
 		loop->event, code); /* fails only in a forked child, which has no loop */
 }
 
+int loop_turn(struct loop *loop, struct error *err)
+{
+	int r;
+
+	if (sd_event_get_state(loop->event) == SD_EVENT_FINISHED)
+		return -ECANCELED;
+	r = sd_event_prepare(loop->event);
+	if (r == 0)
+		r = sd_event_wait(loop->event, 0);
+	if (r > 0)
+		r = sd_event_dispatch(loop->event);
+	if (r < 0)
+		return error_set(err, r, "the event loop failed: %m");
+	/* After the last dispatch r is 0, too. */
+	return r > 0 || sd_event_get_state(loop->event) == SD_EVENT_FINISHED;
+}
+
+int loop_fd(const struct loop *loop)
+{
+	return sd_event_get_fd(loop->event);
+}
+
 static void drop_source(sd_event_source **source)
 {
 	*source = sd_event_source_disable_unref(*source);

@@ -24,6 +24,15 @@ void loop_freep(struct loop **loop);
 int loop_run(struct loop *loop, struct error *err);
 void loop_exit(struct loop *loop, int code);
 
+/*
+ * For a program that waits in a loop of its own, for descriptors this one cannot watch: runs
+ * what is due without waiting. Returns 1 if there may be more, 0 if nothing is due before
+ * loop_fd() becomes readable, -ECANCELED after loop_exit(), or another negative errno with err
+ * filled.
+ */
+int loop_turn(struct loop *loop, struct error *err);
+int loop_fd(const struct loop *loop);
+
 /* Readiness of a descriptor (EPOLLIN, EPOLLOUT, ...), level-triggered. The descriptor stays the
  * caller's. */
 struct loop_io {
