@@ -74,6 +74,15 @@ void event_record_done(struct event_record *record)
 	*record = (struct event_record){ 0 };
 }
 
+void revision_record_done(struct revision_record *record)
+{
+	if (!record)
+		return;
+	free(record->location);
+	free(record->description);
+	*record = (struct revision_record){ 0 };
+}
+
 /* ---- a group's settings ---- */
 
 /* A kind of hosts is chosen by a list of filters or by a set of such lists, never by both. */

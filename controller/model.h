@@ -241,3 +241,15 @@ struct target_record {
 	struct target target; /* what rollout.h marks as stored */
 	uint64_t updated_ms;
 };
+
+/* A revision that was registered, or deployed, of an application. */
+struct revision_record {
+	/* Stored; by application and location. */
+	char application_id[UUID_LENGTH + 1];
+	char *location; /* JSON, canonical: sorted members, no blanks; the key */
+	char *description;
+	uint64_t registered_ms;
+	uint64_t first_used_ms;
+	uint64_t last_used_ms;
+};
+void revision_record_done(struct revision_record *record);

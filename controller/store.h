@@ -23,8 +23,10 @@ struct store;
 
 /*
  * Opens the database, makes it if `path` does not exist, and brings its schema up to date after
- * a copy of the file to "<path>.<old version>.backup". One process at a time (-EBUSY). A
- * database of a newer version is refused (-ENOTSUP).
+ * a copy of the file to "<path>.<old version>.backup". One process at a time (-EBUSY), by a
+ * lock on "<path>.lock". A database of a newer version is refused (-ENOTSUP), and one that
+ * others may read, itself or its directory (-EPERM): it holds the secrets of keys. -EBADMSG if
+ * it is damaged, -ENOSPC if the disk is full.
  */
 int store_open(struct store **ret, const char *path, struct error *err);
 void store_close(struct store *store);
@@ -40,15 +42,23 @@ bool store_is_changed(const struct store *store);
 
 /*
  * Makes all changes since the last commit durable (they survive a loss of power), or none.
- * -ENOSPC when the disk is full. Without changes it does nothing.
+ * -ENOSPC when the disk is full, -EIO and -EBADMSG when it is broken, -EINVAL for a change that
+ * the schema refuses. Without changes it does nothing. The next change is a new beginning: once
+ * there is space again it goes through.
  */
 int store_commit(struct store *store, struct error *err);
 
 /* Forgets the changes since the last commit. */
 void store_undo(struct store *store);
 
-/* A consistent copy, while in use; written to a temporary name, synced, renamed; mode 0600. */
+/*
+ * A copy of what is committed; written to "<path>.tmp", synced, renamed; mode 0600. One file,
+ * complete without any beside it. Takes as long as the database is large.
+ */
 int store_backup(struct store *store, const char *path, struct error *err);
+
+/* The same by another process, while the controller runs or not. */
+int store_backup_file(const char *database, const char *path, struct error *err);
 
 /* ---- changes; a put replaces the row of the same key */
 
@@ -159,15 +169,6 @@ int store_read_events(struct store *store, const char *deployment_id, uint32_t p
 
 /* ---- revisions */
 
-struct revision_record {
-	char application_id[UUID_LENGTH + 1];
-	char *location; /* JSON, canonical: sorted members, no blanks; the key */
-	char *description;
-	uint64_t registered_ms;
-	uint64_t first_used_ms;
-	uint64_t last_used_ms;
-};
-void revision_record_done(struct revision_record *record);
 void store_put_revision(struct store *store, const struct revision_record *record);
 int store_find_revision(struct store *store, const char *application_id, const char *location,
 	struct revision_record *ret, struct error *err);

@@ -27,6 +27,7 @@ build  | libseccomp-dev          | libseccomp-devel
 build  | libacl1-dev             | libacl-devel
 build  | libselinux1-dev         | libselinux-devel
 build  | libssl-dev              | openssl-devel
+build  | libsqlite3-dev          | sqlite-devel
 unit   | check                   | check-devel
 unit   | openssl                 | openssl
 unit   | clang                   | clang
