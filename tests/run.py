@@ -154,7 +154,7 @@ def meson_test(name, label, suites, options=(), env=None, excuse=None):
 
 
 def step_gcc():
-    return meson_test("gcc", "unit", ["unit"])
+    return meson_test("gcc", "unit", ["unit"]) + meson_test("gcc", "property", ["property"], patience(1))
 
 
 def step_clang():
@@ -162,7 +162,8 @@ def step_clang():
 
 
 def step_asan():
-    return meson_test("asan", "unit", ["unit"], ["-t", "3"], SANITIZER_ENV)
+    return (meson_test("asan", "unit", ["unit"], ["-t", "3"], SANITIZER_ENV) +
+            meson_test("asan", "property", ["property"], patience(1), {**SANITIZER_ENV, "DROVER_ASAN": "1"}))
 
 
 def valgrind_is_too_old(test):
