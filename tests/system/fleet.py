@@ -87,6 +87,13 @@ class Fleet:
             assert time.monotonic() < end, "the hosts last saw:\n" + "\n".join(str(one) for one in self.read()[-20:])
             time.sleep(0.05)
 
+    def answers(self):
+        """How many answers all hosts together have had so far."""
+        had = len(self.of("answers"))
+        self.process.send_signal(signal.SIGUSR1)
+        assert drover.wait_until(lambda: len(self.of("answers")) > had), drover.read(self.errors_path)
+        return int(self.of("answers")[-1]["detail"])
+
     def stop(self):
         """Ends it; returns its summary."""
         if self.process.poll() is None:

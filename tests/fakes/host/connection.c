@@ -205,25 +205,36 @@ static void receive(struct connection *connection)
 					     : describe_tls_failure(connection));
 }
 
-static void send_rest(struct connection *connection)
+/* Returns 1 when all is sent, 0 if it has to wait, negative if the connection is lost. */
+static int write_rest(struct connection *connection)
 {
 	int r;
 
 	while (connection->sent_bytes < connection->out.len) {
 		r = write_some(connection);
-		if (r < 0) {
-			fail(connection, "the server closed the connection");
-			return;
-		}
-		if (r == 0)
-			return;
+		if (r <= 0)
+			return r;
 		connection->sent_bytes += (size_t)r;
 	}
+	return 1;
+}
+
+static int wait_for_answer(struct connection *connection)
+{
 	buf_done(&connection->out);
 	connection->sent_bytes = 0;
 	connection->state = CONNECTION_WAITING;
-	if (watch(connection, EPOLLIN) < 0)
-		fail(connection, "the descriptor cannot be watched");
+	return watch(connection, EPOLLIN);
+}
+
+static void send_rest(struct connection *connection)
+{
+	int r = write_rest(connection);
+
+	if (r > 0)
+		r = wait_for_answer(connection);
+	if (r < 0)
+		fail(connection, "the server closed the connection");
 }
 
 static void request_begins(struct connection *connection)
@@ -360,10 +371,12 @@ void connection_send(struct connection *connection, struct buf *request, uint64_
 	connection->sent_bytes = 0;
 	connection->answer_within_us = within_us;
 	if (connection->state == CONNECTION_IDLE) {
-		/* Sent from the reactor, so that no handler runs before we return. */
 		connection->state = CONNECTION_SENDING;
 		reactor_timer_set(reactor, &connection->deadline, within_us, on_deadline);
-		(void)watch(connection, EPOLLIN | EPOLLOUT);
+		/* No handler runs before we return: of a lost connection the next read tells.
+		 */
+		if (write_rest(connection) != 0)
+			(void)wait_for_answer(connection);
 		return;
 	}
 	reactor_timer_set(reactor, &connection->deadline,

@@ -185,6 +185,17 @@ static void on_end(struct reactor_timer *timer)
 	reactor_stop(program.fleet.reactor);
 }
 
+/* How much was said so far, for who measures while it goes on. */
+static void note_answers(struct fleet *fleet)
+{
+	cleanup_with(freep) char *answers = xasprintf(
+		"%llu", (unsigned long long)fleet->endpoint.counts.answers);
+
+	record_write(&fleet->record,
+		&(struct record_line){ .host = "", .what = "answers", .detail = answers });
+	record_flush(&fleet->record);
+}
+
 static void on_signal(struct reactor_io *io, uint32_t events)
 {
 	struct fleet *fleet = &program.fleet;
@@ -193,7 +204,9 @@ static void on_signal(struct reactor_io *io, uint32_t events)
 
 	if (read(io->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (info.ssi_signo != SIGHUP) {
+	if (info.ssi_signo == SIGUSR1) {
+		note_answers(fleet);
+	} else if (info.ssi_signo != SIGHUP) {
 		reactor_stop(fleet->reactor);
 	} else if (take_scenario(fleet, &err) < 0) {
 		fprintf(stderr, "fake-host: the former scenario stays: %s\n", err.text);
@@ -213,6 +226,7 @@ static int watch_signals(struct fleet *fleet, struct error *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
