@@ -69,6 +69,8 @@ system | iproute2                | iproute
 system | e2fsprogs               | e2fsprogs
 system | xfsprogs                | xfsprogs
 system | openssl                 | openssl
+system | awscli                  | awscli2
+system | python3-boto3           | python3-boto3
 system | nodejs                  | nodejs
 system | mmdebstrap              | mmdebstrap
 system | systemd-container       | systemd-container

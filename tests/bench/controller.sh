@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Measures the controller under a simulated fleet: doc/benchmarks.md says how to read it.
+#
+#   sh tests/bench/controller.sh [--build DIR] [--dir DIR] [--pairs N] [--hosts N] [--parked N]
+#
+# --build   an optimised build of Drover (meson setup --buildtype=release); made in build-bench/ if not given
+# --dir     where the database lies (default: TMPDIR or /tmp)
+# --hosts   how many take part in the rollout that is measured (default 5000)
+# --parked  how many wait while the first answer is timed (default 1000)
+set -eu
+source=$(cd "$(dirname "$0")/../.." && pwd)
+build=
+for argument; do
+    case $argument in
+    --build | --build=*) build=given ;;
+    esac
+done
+if [ -z "$build" ]; then
+    build=$source/build-bench
+    [ -f "$build/build.ninja" ] || meson setup "$build" "$source" --buildtype=release >/dev/null
+    ninja -C "$build" >/dev/null
+    set -- --build "$build" "$@"
+fi
+PYTHONPATH=$source/tests/system exec python3 -B "$source/tests/bench/controller.py" "$@"
