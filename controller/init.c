@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/init.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -24,24 +18,16 @@
 #include "controller/name.h"
 #include "controller/owner.h"
 #include "controller/settings.h"
+#include "controller/workplace.h"
 
 enum { AUTHORITY_DAYS = 3652, SERVER_DAYS = 90, SIGNER_DAYS = 365, RSA_BITS = 2048 };
-
-/*
- * Everything is made in DIR/.init and then moved, droverd.yml last: where that stands, init is
- * complete. Where .init stands without it, an init was killed, and what it moved is nobody's.
- */
-#define WORK ".init"
-static const char *const results[] = { "keys", "ca.pem", "admin.credentials", "droverd.yml" };
-enum { N_RESULTS = ARRAY_SIZE(results), CONFIG = N_RESULTS - 1 };
 
 struct init {
 	const struct init_request *request;
 	struct owner owner;
 	char **names;
 	size_t n_names;
-	int fd; /* DIR */
-	int work_fd;
+	struct workplace workplace;
 	EVP_PKEY *authority_key;
 	X509 *authority;
 	struct init_result result;
@@ -59,8 +45,7 @@ static void init_done(struct init *init)
 	for (size_t i = 0; i < init->n_names; i++)
 		free(init->names[i]);
 	free(init->names);
-	closep(&init->work_fd);
-	closep(&init->fd);
+	workplace_done(&init->workplace);
 	EVP_PKEY_free(init->authority_key);
 	X509_free(init->authority);
 	init_result_done(&init->result);
@@ -114,122 +99,14 @@ static int read_listen(const struct init *init, struct error *err)
 	return 0;
 }
 
-/* ---- the directory */
-
-static bool is_one_of(const char *name, const char *const *names, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
-}
-
-static int look_through(struct init *init, DIR *dir, struct error *err)
-{
-	static const char *const allowed[] = { ".", "..", "lost+found", WORK };
-	bool was_killed = file_exists(init->fd, WORK);
-	struct dirent *entry;
-
-	while ((errno = 0, entry = readdir(dir))) {
-		if (is_one_of(entry->d_name, allowed, ARRAY_SIZE(allowed)))
-			continue;
-		if (was_killed && is_one_of(entry->d_name, results, CONFIG))
-			continue;
-		return error_set(err, -EEXIST,
-			"%s is not empty (it holds %s); give a new or an empty directory",
-			init->request->directory, entry->d_name);
-	}
-	return errno ? error_set(err, -errno, "cannot read %s: %m", init->request->directory)
-		     : 0;
-}
-
-static int check_free(struct init *init, struct error *err)
-{
-	cleanup_with(closedirp) DIR *dir = NULL;
-	int fd;
-
-	if (file_exists(init->fd, results[CONFIG]))
-		return error_set(err, -EEXIST,
-			"%s holds a controller already; nothing was changed (its keys are what "
-			"hosts trust, and are never overwritten)",
-			init->request->directory);
-	fd = openat(init->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		closep(&fd);
-		return error_set(err, -errno, "cannot read %s: %m", init->request->directory);
-	}
-	return look_through(init, dir, err);
-}
-
-static int open_directory(struct init *init, struct error *err)
-{
-	const char *path = init->request->directory;
-
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return error_set(err, -errno, "cannot make %s: %m", path);
-	init->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (init->fd < 0)
-		return error_set(err, -errno, "cannot open %s: %m", path);
-	if (flock(init->fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(
-			err, -errno, "cannot lock %s (does another init run?): %m", path);
-	return check_free(init, err);
-}
-
-/* What an init that was killed left, which never told anybody of its keys. */
-static int remove_remains(struct init *init, struct error *err)
-{
-	int r = 0;
-
-	if (!file_exists(init->fd, WORK))
-		return 0;
-	for (size_t i = 0; i < CONFIG && r == 0; i++)
-		r = file_remove_tree(init->fd, results[i], err);
-	return r < 0 ? r : file_remove_tree(init->fd, WORK, err);
-}
-
-static int make_work(struct init *init, struct error *err)
-{
-	int r = remove_remains(init, err);
-
-	if (r < 0)
-		return r;
-	if (mkdirat(init->fd, WORK, 0700) < 0)
-		return error_set(
-			err, -errno, "cannot make %s/" WORK ": %m", init->request->directory);
-	init->work_fd = openat(init->fd, WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (init->work_fd < 0 || mkdirat(init->work_fd, "keys", 0700) < 0)
-		return error_set(err, -errno, "cannot make %s/" WORK "/keys: %m",
-			init->request->directory);
-	return 0;
-}
-
-/* ---- its content */
-
-static int write_file(struct init *init, const char *path, const struct buf *content,
-	mode_t mode, struct error *err)
-{
-	cleanup_with(closep) int fd = openat(init->work_fd, path,
-		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	int r;
-
-	if (fd < 0)
-		return error_set(err, -errno, "cannot make %s: %m", path);
-	r = file_write_all(fd, content->data, content->len);
-	/* The mode whatever the umask. */
-	if (r == 0 &&
-		(fchmod(fd, mode) < 0 || owner_give(&init->owner, fd) < 0 || fsync(fd) < 0))
-		r = -errno;
-	return r < 0 ? error_set(err, r, "cannot write %s: %m", path) : 0;
-}
+/* ---- what is made */
 
 static int write_key(struct init *init, const char *path, EVP_PKEY *key, struct error *err)
 {
 	cleanup_with(credential_wipe) struct buf pem = { 0 };
 	int r = certificate_write_key(&pem, key, err);
 
-	return r < 0 ? r : write_file(init, path, &pem, 0600, err);
+	return r < 0 ? r : workplace_write(&init->workplace, path, &pem, 0600, err);
 }
 
 static int write_certificate(
@@ -238,7 +115,7 @@ static int write_certificate(
 	cleanup_with(buf_done) struct buf pem = { 0 };
 	int r = certificate_write(&pem, certificate, err);
 
-	return r < 0 ? r : write_file(init, path, &pem, mode, err);
+	return r < 0 ? r : workplace_write(&init->workplace, path, &pem, mode, err);
 }
 
 static int make_authority(struct init *init, struct error *err)
@@ -337,8 +214,9 @@ static int make_admin(struct init *init, struct error *err)
 		"[drover]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
 		init->names[0], key.id, key.secret);
 	explicit_bzero(&key, sizeof(key));
-	r = write_file(init, "keys/admin.json", &json, 0600, err);
-	return r < 0 ? r : write_file(init, "admin.credentials", &ini, 0600, err);
+	r = workplace_write(&init->workplace, "keys/admin.json", &json, 0600, err);
+	return r < 0 ? r
+		     : workplace_write(&init->workplace, "admin.credentials", &ini, 0600, err);
 }
 
 static void format_config(const struct init *init, struct buf *ret)
@@ -372,51 +250,14 @@ static int make_config(struct init *init, struct error *err)
 	if (!directory)
 		return error_set(
 			err, -errno, "cannot resolve %s: %m", init->request->directory);
-	path = path_join(directory, results[CONFIG]);
+	path = path_join(directory, "droverd.yml");
 	format_config(init, &text);
 	r = settings_parse(&settings, text.data, text.len, path, &found, err);
 	if (r < 0) {
 		first = diagnostics_first_error(&found);
 		return error_set(err, r, "%s", first ? first : path);
 	}
-	return write_file(init, results[CONFIG], &text, 0600, err);
-}
-
-/* ---- the move */
-
-static int give_directory(struct init *init, int dirfd, const char *name, struct error *err)
-{
-	cleanup_with(closep) int fd = openat(
-		dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0 || owner_give(&init->owner, fd) < 0 || fsync(fd) < 0)
-		return error_set(err, -errno, "cannot hand over %s: %m", name);
-	return 0;
-}
-
-static int move_results(struct init *init, struct error *err)
-{
-	int r = give_directory(init, init->work_fd, "keys", err);
-
-	if (r == 0 && fsync(init->work_fd) < 0)
-		r = error_set(err, -errno, "cannot write %s: %m", init->request->directory);
-	for (size_t i = 0; i < N_RESULTS && r == 0; i++) {
-		/* What was moved before is on disk before droverd.yml says that it is. */
-		if (i == CONFIG && fsync(init->fd) < 0)
-			r = error_set(
-				err, -errno, "cannot write %s: %m", init->request->directory);
-		else if (renameat2(init->work_fd, results[i], init->fd, results[i],
-				 RENAME_NOREPLACE) < 0)
-			r = error_set(err, -errno, "cannot put %s into %s: %m", results[i],
-				init->request->directory);
-	}
-	if (r == 0)
-		r = give_directory(init, init->fd, ".", err);
-	if (r == 0 && fchmod(init->fd, 0700) < 0)
-		r = error_set(
-			err, -errno, "cannot set the mode of %s: %m", init->request->directory);
-	(void)unlinkat(init->fd, WORK, AT_REMOVEDIR); /* empty by now, or the next init's */
-	return r;
+	return workplace_write(&init->workplace, "droverd.yml", &text, 0600, err);
 }
 
 static char *join_names(const struct init *init)
@@ -430,7 +271,7 @@ static char *join_names(const struct init *init)
 
 static int make(struct init *init, struct error *err)
 {
-	int r = make_work(init, err);
+	int r = workplace_open(&init->workplace, init->request->directory, &init->owner, err);
 
 	if (r == 0)
 		r = make_authority(init, err);
@@ -442,25 +283,18 @@ static int make(struct init *init, struct error *err)
 		r = make_admin(init, err);
 	if (r == 0)
 		r = make_config(init, err);
-	if (r == 0)
-		r = move_results(init, err);
-	else
-		(void)file_remove_tree(init->fd, WORK, NULL); /* the first failure is the one */
-	return r;
+	return r < 0 ? r : workplace_commit(&init->workplace, err);
 }
 
 int init_make(struct init_result *ret, const struct init_request *request, struct error *err)
 {
-	cleanup_with(
-		init_done) struct init init = { .request = request, .fd = -1, .work_fd = -1 };
+	cleanup_with(init_done) struct init init = { .request = request };
 	int r = read_names(&init, err);
 
 	if (r == 0)
 		r = read_listen(&init, err);
 	if (r == 0)
 		r = owner_find(&init.owner, request->user, err);
-	if (r == 0)
-		r = open_directory(&init, err);
 	if (r == 0)
 		r = make(&init, err);
 	if (r < 0)

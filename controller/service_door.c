@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,9 +21,8 @@ static const char *const passed[] = { "JOURNAL_STREAM", "ASAN_OPTIONS", "UBSAN_O
 	"LSAN_OPTIONS", "OPENSSL_CONF" };
 
 enum {
-	CHANNEL_FD = 3,
-	LISTENER_FD = 4,
-	MAX_FDS = SETTINGS_LIMIT_LISTENERS + 2,
+	FIRST_FD = 3,
+	MAX_FDS = SETTINGS_LIMIT_LISTENERS + 1,
 	FIRST_MS = 50,
 	MOST_MS = 10 * 1000,
 };
@@ -42,16 +42,28 @@ static void make_environment(char *ret[static ARRAY_SIZE(passed) + 2])
 	ret[n] = NULL;
 }
 
-/* Appends the door's listeners in the order of the settings; returns how many fds there are. */
-static size_t add_listeners(struct process_fd *fds, size_t n, const struct door *door)
+/* The channel, then the door's listeners in the order of the settings, from 3 on. */
+static size_t add_descriptors(struct process_fd *fds, const struct door *door, int channel_fd)
 {
 	const struct service *service = door->service;
-	int to = LISTENER_FD;
+	int to = FIRST_FD;
+	size_t n = 0;
 
+	fds[n++] = (struct process_fd){ channel_fd, to++ };
 	for (size_t i = 0; i < service->listeners.n; i++)
 		if (service->settings->listeners[i].is_unix == door->is_local)
 			fds[n++] = (struct process_fd){ service->listeners.fds[i], to++ };
 	return n;
+}
+
+/* The program's arguments are these numbers. */
+static void name_descriptors(char numbers[][4], char **argv, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(numbers[i], sizeof(numbers[i]), "%zu", FIRST_FD + i);
+		argv[i] = numbers[i];
+	}
+	argv[n] = NULL;
 }
 
 static int spawn(const struct door *door, int channel_fd, pid_t *ret_pid, int *ret_pidfd,
@@ -59,22 +71,23 @@ static int spawn(const struct door *door, int channel_fd, pid_t *ret_pid, int *r
 {
 	static char name[] = "drover-door";
 	cleanup_with(freep) char *path = process_helper_path(name);
-	char *argv[] = { name, NULL };
+	char numbers[MAX_FDS][4];
+	char *argv[MAX_FDS + 2] = { name };
 	char *environment[ARRAY_SIZE(passed) + 2];
-	struct process_fd fds[MAX_FDS] = {
-		{ STDERR_FILENO, STDERR_FILENO },
-		{ channel_fd, CHANNEL_FD },
-	};
+	struct process_fd fds[MAX_FDS + 1];
+	size_t n = add_descriptors(fds, door, channel_fd);
 	const struct process_options options = {
 		.path = path,
 		.argv = argv,
 		.environment = environment,
 		.fds = fds,
-		.n_fds = add_listeners(fds, 2, door),
+		.n_fds = n + 1,
 		.cwd_fd = -1,
 	};
 	int r;
 
+	name_descriptors(numbers, argv + 1, n);
+	fds[n] = (struct process_fd){ STDERR_FILENO, STDERR_FILENO };
 	make_environment(environment);
 	r = process_spawn(ret_pid, ret_pidfd, &options, err);
 	for (size_t i = 0; environment[i]; i++)

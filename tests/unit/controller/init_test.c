@@ -160,7 +160,7 @@ START_TEST(secrets_are_for_the_owner_alone)
 	ck_assert_uint_eq(st.st_mode & 07777, 0700);
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0700);
-	ck_assert_int_eq(fstatat(fd, ".init", &st, 0), -1);
+	ck_assert_int_eq(fstatat(fd, ".unfinished", &st, 0), -1);
 	ck_assert_int_eq(fchdir(fd), 0);
 	ck_assert_int_eq(admin_key_read(&key, "keys/admin.json", &err), 0);
 	ck_assert_int_eq(chdir("/"), 0);
@@ -192,7 +192,7 @@ START_TEST(what_a_killed_init_left_is_taken_away)
 	ck_assert_int_eq(init(NULL, NULL), 0);
 	memcpy(first, result.fingerprint, sizeof(first));
 	config = path_join(directory, "droverd.yml");
-	work = path_join(directory, ".init");
+	work = path_join(directory, ".unfinished");
 	/* As it is between the last two moves. */
 	ck_assert_int_eq(mkdir(work, 0700), 0);
 	ck_assert_int_eq(unlink(config), 0);
