@@ -57,7 +57,7 @@ static size_t add_descriptors(struct process_fd *fds, const struct door *door, i
 }
 
 /* The program's arguments are these numbers. */
-static void name_descriptors(char numbers[][4], char **argv, size_t n)
+static void name_descriptors(char numbers[][24], char **argv, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		(void)snprintf(numbers[i], sizeof(numbers[i]), "%zu", FIRST_FD + i);
@@ -71,7 +71,7 @@ static int spawn(const struct door *door, int channel_fd, pid_t *ret_pid, int *r
 {
 	static char name[] = "drover-door";
 	cleanup_with(freep) char *path = process_helper_path(name);
-	char numbers[MAX_FDS][4];
+	char numbers[MAX_FDS][24];
 	char *argv[MAX_FDS + 2] = { name };
 	char *environment[ARRAY_SIZE(passed) + 2];
 	struct process_fd fds[MAX_FDS + 1];
