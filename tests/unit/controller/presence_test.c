@@ -138,6 +138,18 @@ START_TEST(who_is_parked_is_present)
 }
 END_TEST
 
+START_TEST(the_first_word_after_a_restart_is_news)
+{
+	struct presence *presence = begin(1);
+
+	ck_assert(hosts[0].is_present);
+	presence_heard(presence, &hosts[0], false, now());
+	presence_heard(presence, &hosts[0], false, now());
+	ck_assert_str_eq(told, "a back");
+	end(presence);
+}
+END_TEST
+
 /* b is heard while it is the next to go, and so outlives c. */
 START_TEST(the_longest_silent_goes_first)
 {
@@ -145,10 +157,10 @@ START_TEST(the_longest_silent_goes_first)
 
 	presence_heard(presence, &hosts[1], false, now() + 1000);
 	run_until(2);
-	ck_assert_str_eq(told, "a gone, c gone");
+	ck_assert_str_eq(told, "b back, a gone, c gone");
 	ck_assert(hosts[1].is_present);
 	presence_forget(presence, &hosts[1], now());
-	ck_assert_str_eq(told, "a gone, c gone, b gone");
+	ck_assert_str_eq(told, "b back, a gone, c gone, b gone");
 	end(presence);
 }
 END_TEST
@@ -189,5 +201,5 @@ END_TEST
 
 TESTS("presence", known_hosts_are_present_until_grace_and_patience_are_over,
 	a_new_host_is_away_until_it_speaks, ours_are_missed_sooner, who_is_parked_is_present,
-	the_longest_silent_goes_first, silence_after_a_poll_counts_from_its_end,
-	a_controller_that_slept_blames_nobody)
+	the_first_word_after_a_restart_is_news, the_longest_silent_goes_first,
+	silence_after_a_poll_counts_from_its_end, a_controller_that_slept_blames_nobody)
