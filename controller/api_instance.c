@@ -10,6 +10,7 @@
 #include "controller/arn.h"
 #include "controller/call.h"
 #include "controller/check.h"
+#include "controller/commands.h"
 #include "controller/fleet.h"
 #include "controller/identifier.h"
 #include "controller/page.h"
@@ -135,6 +136,7 @@ static void deregister_instance(struct call *call)
 	host = fleet_find_host(call_fleet(call), name);
 	if (is_registered(host)) {
 		fleet_deregister_host(call_fleet(call), host, call->now_ms);
+		commands_host_deregistered(call_commands(call), host, call->now_ms);
 		store_put_host(call_store(call), host);
 	}
 	call_answer(call, NULL);

@@ -35,14 +35,6 @@ struct commands {
 	struct host *completing; /* its answer may carry the next command: not woken now */
 };
 
-/* AWS's agents: by default, with enable_auth_policy, and as they are tested. */
-const char *const command_target_prefixes[] = {
-	"CodeDeployCommandService_v20141006",
-	"CodeDeployCommandService",
-	"ApolloDeployControlService_mock",
-	NULL,
-};
-
 /* ---- who asks */
 
 static void refuse_stranger(struct call *call)
@@ -489,8 +481,11 @@ void commands_drain(struct commands *commands)
 
 void commands_host_deregistered(struct commands *commands, struct host *host, uint64_t now_ms)
 {
-	struct call *call = polls_take(&commands->polls, host, now_ms);
+	struct call *call;
 
+	if (!commands)
+		return;
+	call = polls_take(&commands->polls, host, now_ms);
 	if (call)
 		call_fail(call, "ClientException",
 			"host %s was deregistered: stop its agent, or register it again with "

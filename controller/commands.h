@@ -32,7 +32,7 @@ void commands_freep(struct commands **commands);
 /* For deployments_new(): by it hosts that wait are woken. */
 struct deployments_listener *commands_listener(struct commands *commands);
 
-/* Once, with fleet and deployments loaded, before the first call. */
+/* Once, with the fleet loaded, before the first call. */
 void commands_open(struct commands *commands, struct deployments *deployments);
 
 /* Answers all parked polls with nothing: before the controller ends. Its hosts ask again. */
@@ -40,9 +40,6 @@ void commands_drain(struct commands *commands);
 
 /*
  * The host was deregistered in the fleet: its poll is answered with what to do, and it is gone
- * for its deployments.
+ * for its deployments. Without a service (NULL) there is nobody to tell.
  */
 void commands_host_deregistered(struct commands *commands, struct host *host, uint64_t now_ms);
-
-/* What X-Amz-Target has before the dot for these operations; the last one is NULL. */
-extern const char *const command_target_prefixes[];

@@ -202,7 +202,8 @@ void presence_open(struct presence *presence, const struct fleet *fleet)
 
 void presence_heard(struct presence *presence, struct host *host, bool is_ours, uint64_t now_ms)
 {
-	bool was_present = host->is_present;
+	/* What is stored of it may be from before a restart: told anew, the first time. */
+	bool is_news = !host->is_present || host->heard_ms == 0;
 
 	if (is_listed(host))
 		unlink_host(presence, host);
@@ -212,7 +213,7 @@ void presence_heard(struct presence *presence, struct host *host, bool is_ours, 
 	if (!host->parked)
 		append(presence, host);
 	arm(presence, now_ms);
-	if (!was_present)
+	if (is_news)
 		deployments_host_back(presence->deployments, host, now_ms);
 }
 

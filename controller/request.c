@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/protocol.h"
 #include "base/time.h"
 #include "controller/audit.h"
 #include "controller/auth.h"
@@ -156,7 +157,7 @@ static void run(struct request *request, const struct exchange_request *http, en
 	}
 	call->input = input;
 	call->agent_version = find_header(http, "x-amz-codedeploy-agent-version");
-	call->extensions = find_header(http, "x-drover-extensions");
+	call->extensions = find_header(http, PROTOCOL_AGENT_HEADER);
 	handle(request, api);
 	if (call->state == CALL_ENDED) {
 		/* They end with this function. */
