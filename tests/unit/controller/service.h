@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "certificates.h"
 #include "controller/call.h"
@@ -158,6 +159,7 @@ static inline void service_init(struct service *service)
 {
 	struct error err = ERROR_NONE;
 
+	(void)log_set_level("error");
 	*service = (struct service){ .settings = service_settings() };
 	make_signing_files(&service->settings);
 	ck_assert_msg(
