@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/api_case.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "controller/fleet.h"
+#include "controller/store.h"
+#include "unit.h"
+
+/* clang-format off */
+#define S3(members) "{'revisionType':'S3','s3Location':{" members "}}"
+#define ZIP S3("'bucket':'b','key':'k.zip','bundleType':'zip'")
+#define COMMIT "0123456789abcdef0123456789ABCDEF01234567"
+#define GITHUB "{'revisionType':'GitHub','gitHubLocation':{'repository':'owner/na.me-1','commitId':'" COMMIT "'}}"
+#define REGISTER(revision) "RegisterApplicationRevision", "{'applicationName':'shop','revision':" revision "}"
+#define GET(revision) "GetApplicationRevision", "{'applicationName':'shop','revision':" revision "}"
+#define FOUND(revision, info) NULL, "{'applicationName':'shop','revision':" revision ",'revisionInfo':" info "}"
+#define NEW_INFO "{'deploymentGroups':[],'registerTime':1795190400.123}"
+
+static const struct api_line lines[] = {
+	{ "RegisterApplicationRevision", "{}", "ApplicationNameRequiredException", "" },
+	{ "RegisterApplicationRevision", "{'applicationName':'shop'}", "RevisionRequiredException", "" },
+	{ "RegisterApplicationRevision", "{'applicationName':'none','revision':" ZIP "}", "ApplicationDoesNotExistException", "" },
+	{ "RegisterApplicationRevision", "{'applicationName':'shop','revision':'s3://b/k'}", "SerializationException", "" },
+	{ REGISTER("{}"), "InvalidRevisionException", "\"revisionType\" of revision is missing" },
+	{ REGISTER("{'revisionType':'S4'}"), "InvalidRevisionException", "S3, GitHub" },
+	{ REGISTER("{'revisionType':'S3'}"), "InvalidRevisionException", "no \"s3Location\"" },
+	{ REGISTER("{'revisionType':'String','string':{}}"), "InvalidRevisionException", "AWS Lambda" },
+	{ REGISTER("{'revisionType':'AppSpecContent'}"), "InvalidRevisionException", "AWS Lambda" },
+	{ REGISTER(S3("'key':'k','bundleType':'zip'")), "InvalidRevisionException", "\"bucket\"" },
+	{ REGISTER(S3("'bucket':'b','key':'','bundleType':'zip'")), "InvalidRevisionException", "\"key\"" },
+	{ REGISTER(S3("'bucket':'b','key':'k'")), "InvalidRevisionException", "\"bundleType\"" },
+	{ REGISTER(S3("'bucket':'b','key':'k','bundleType':'YAML'")), "InvalidRevisionException", "tar, tgz, zip" },
+	{ REGISTER(S3("'bucket':'b','key':7,'bundleType':'zip'")), "SerializationException", "" },
+	{ REGISTER("{'revisionType':'S3','s3Location':{'bucket':'b','key':'k','bundleType':'zip'},'gitHubLocation':{}}"), "InvalidRevisionException", "\"gitHubLocation\" too" },
+	{ REGISTER("{'revisionType':'GitHub'}"), "InvalidRevisionException", "no \"gitHubLocation\"" },
+	{ REGISTER("{'revisionType':'GitHub','gitHubLocation':{'repository':'x','commitId':'" COMMIT "'}}"), "InvalidRevisionException", "OWNER/NAME" },
+	{ REGISTER("{'revisionType':'GitHub','gitHubLocation':{'repository':'x/y/z','commitId':'" COMMIT "'}}"), "InvalidRevisionException", "OWNER/NAME" },
+	{ REGISTER("{'revisionType':'GitHub','gitHubLocation':{'repository':'x/y','commitId':'main'}}"), "InvalidRevisionException", "40 hexadecimal" },
+	{ REGISTER("{'revisionType':'GitHub','gitHubLocation':{'repository':'x/y'}}"), "InvalidRevisionException", "\"commitId\"" },
+
+	{ GET(ZIP), "RevisionDoesNotExistException", "k.zip" },
+	{ REGISTER(ZIP), NULL, "{}" },
+	{ GET(ZIP), FOUND(ZIP, NEW_INFO) },
+	/* Order and unknown members do not matter, version and ETag do. */
+	{ GET("{'x':1,'s3Location':{'key':'k.zip','bucket':'b','y':2,'bundleType':'zip','version':'','eTag':null},'revisionType':'S3'}"), FOUND(ZIP, NEW_INFO) },
+	{ GET(S3("'bucket':'b','key':'k.zip','bundleType':'zip','eTag':'e'")), "RevisionDoesNotExistException", "" },
+	{ REGISTER(S3("'bucket':'b','key':'k.zip','bundleType':'zip','version':'v','eTag':'\\\"e\\\"'")), NULL, "{}" },
+	{ GET(S3("'bucket':'b','key':'k.zip','bundleType':'zip','version':'v','eTag':'\\\"e\\\"'")), FOUND(S3("'bucket':'b','key':'k.zip','bundleType':'zip','version':'v','eTag':'\\\"e\\\"'"), NEW_INFO) },
+	{ GET(S3("'bucket':'b','key':'k.zip','bundleType':'tgz'")), "RevisionDoesNotExistException", "" },
+	{ REGISTER(GITHUB), NULL, "{}" },
+	{ GET(GITHUB), FOUND(GITHUB, NEW_INFO) },
+	{ "GetApplicationRevision", "{'applicationName':'none','revision':" ZIP "}", "ApplicationDoesNotExistException", "" },
+	{ "GetApplicationRevision", "{'applicationName':'shop'}", "RevisionRequiredException", "" },
+	{ GET("{}"), "InvalidRevisionException", "" },
+
+	{ "BatchGetApplicationRevisions", "{'applicationName':'shop','revisions':[]}", "RevisionRequiredException", "" },
+	{ "BatchGetApplicationRevisions", "{'applicationName':'shop','revisions':[{}]}", "InvalidRevisionException", "" },
+	{ "BatchGetApplicationRevisions", "{'applicationName':'shop','revisions':[7]}", "SerializationException", "" },
+	{ "BatchGetApplicationRevisions", "{'applicationName':'none','revisions':[" ZIP "]}", "ApplicationDoesNotExistException", "" },
+	{ "BatchGetApplicationRevisions", "{'applicationName':'shop','revisions':[" GITHUB "," ZIP "]}", NULL,
+		"{'applicationName':'shop','revisions':[{'revisionLocation':" GITHUB ",'genericRevisionInfo':" NEW_INFO "},{'revisionLocation':" ZIP ",'genericRevisionInfo':" NEW_INFO "}]}" },
+	{ "BatchGetApplicationRevisions", "{'applicationName':'shop','revisions':[" S3("'bucket':'no','key':'k','bundleType':'zip'") "]}", NULL, "{'applicationName':'shop','revisions':[],'errorMessage':'*'}" },
+};
+/* clang-format on */
+
+static const struct operation *const tables[] = { application_operations, group_operations,
+	revision_operations };
+
+static void start(void)
+{
+	api_start(tables, ARRAY_SIZE(tables));
+	api_expect("CreateApplication", "{'applicationName':'shop'}", "{'applicationId':'*'}");
+}
+
+START_TEST(each_operation_answers_and_refuses)
+{
+	start();
+	api_expect_lines(lines, ARRAY_SIZE(lines));
+	api_restart();
+	api_expect(GET(GITHUB), "{'applicationName':'shop','revision':" GITHUB
+				",'revisionInfo':" NEW_INFO "}");
+	api_stop();
+}
+END_TEST
+
+START_TEST(registering_again_renews_description_and_time)
+{
+	start();
+	api_expect("RegisterApplicationRevision",
+		"{'applicationName':'shop','revision':" ZIP ",'description':'first'}", "{}");
+	api_now_ms += 1000;
+	api_expect("RegisterApplicationRevision",
+		"{'applicationName':'shop','revision':" ZIP ",'description':'second'}", "{}");
+	api_expect(GET(ZIP), "{'applicationName':'shop','revision':" ZIP
+			     ",'revisionInfo':{'deploymentGroups':[],'description':'second',"
+			     "'registerTime':1795190401.123}}");
+	api_stop();
+}
+END_TEST
+
+START_TEST(descriptions_are_limited_in_characters)
+{
+	char input[1200];
+	size_t head;
+
+	start();
+	(void)snprintf(input, sizeof(input),
+		"{'applicationName':'shop','revision':" ZIP ",'description':'");
+	head = strlen(input);
+	for (int i = 0; i < 256; i++)
+		strcat(input, "\xc3\xa4");
+	strcat(input, "'}");
+	api_expect("RegisterApplicationRevision", input, "{}");
+	memcpy(input + head, "xx", 2);
+	api_expect_error("RegisterApplicationRevision", input, "DescriptionTooLongException",
+		"257 characters; at most 256");
+	api_stop();
+}
+END_TEST
+
+START_TEST(the_groups_that_run_a_revision_are_named)
+{
+	struct group *group;
+
+	start();
+	api_expect("CreateDeploymentGroup",
+		"{'applicationName':'shop','deploymentGroupName':'prod',"
+		"'serviceRoleArn':'arn:aws:iam::000000000000:role/deployer'}",
+		"{'deploymentGroupId':'*'}");
+	api_expect(REGISTER(ZIP), "{}");
+	group = fleet_find_group(api_parts.fleet,
+		fleet_find_application(api_parts.fleet, "shop"), "prod");
+	group->target_revision = strdup("{\"revisionType\":\"S3\",\"s3Location\":{\"bucket\":"
+					"\"b\",\"bundleType\":\"zip\",\"key\":\"k.zip\"}}");
+	store_put_group(api_parts.store, group);
+	api_restart();
+	api_expect(GET(ZIP), "{'applicationName':'shop','revision':" ZIP
+			     ",'revisionInfo':{'deploymentGroups':['prod'],"
+			     "'registerTime':1795190400.123}}");
+	api_stop();
+}
+END_TEST
+
+TESTS("api_revision", each_operation_answers_and_refuses,
+	registering_again_renews_description_and_time, descriptions_are_limited_in_characters,
+	the_groups_that_run_a_revision_are_named)
