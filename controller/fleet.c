@@ -102,11 +102,13 @@ static void index_free(void **index, void (*object_free)(void *object))
 
 /* ---- life ---- */
 
-static void add_predefined(
-	struct fleet *fleet, const char *name, const struct minimum_healthy *minimum)
+/* Their ids are the same everywhere, as AWS's are. */
+static void add_predefined(struct fleet *fleet, unsigned number, const char *name,
+	const struct minimum_healthy *minimum)
 {
 	struct deployment_config *config = xcalloc(1, sizeof(*config));
 
+	(void)snprintf(config->id, sizeof(config->id), "00000000-0000-0000-0000-%012u", number);
 	(void)snprintf(config->name, sizeof(config->name), "CodeDeployDefault.%s", name);
 	config->minimum = *minimum;
 	(void)fleet_add_config(fleet, config);
@@ -116,9 +118,9 @@ struct fleet *fleet_new(void)
 {
 	struct fleet *fleet = xcalloc(1, sizeof(*fleet));
 
-	add_predefined(fleet, "OneAtATime", &MINIMUM_ONE_AT_A_TIME);
-	add_predefined(fleet, "HalfAtATime", &MINIMUM_HALF_AT_A_TIME);
-	add_predefined(fleet, "AllAtOnce", &MINIMUM_ALL_AT_ONCE);
+	add_predefined(fleet, 1, "OneAtATime", &MINIMUM_ONE_AT_A_TIME);
+	add_predefined(fleet, 2, "HalfAtATime", &MINIMUM_HALF_AT_A_TIME);
+	add_predefined(fleet, 3, "AllAtOnce", &MINIMUM_ALL_AT_ONCE);
 	return fleet;
 }
 

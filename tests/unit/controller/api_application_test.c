@@ -102,8 +102,7 @@ static char *list_page(const char *token, size_t n_expected)
 		(void)snprintf(input, sizeof(input), "{'nextToken':'%s'}", token);
 	answer = api_run("ListApplications", input, &status);
 	ck_assert_int_eq(status, 200);
-	ck_assert_uint_eq(
-		json_array_size(json_object_get(answer, "applications")), n_expected);
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "applications")), n_expected);
 	next = json_string_value(json_object_get(answer, "nextToken"));
 	return next ? strdup(next) : NULL;
 }
@@ -147,8 +146,8 @@ START_TEST(a_token_is_good_for_its_question_only)
 		create(name);
 	}
 	token = list_page(NULL, 100);
-	(void)snprintf(input, sizeof(input), "{'applicationName':'app-001','nextToken':'%s'}",
-		token);
+	(void)snprintf(
+		input, sizeof(input), "{'applicationName':'app-001','nextToken':'%s'}", token);
 	api_expect_error("ListDeploymentGroups", input, "InvalidNextTokenException", "");
 	api_expect_error("ListApplications", input, "InvalidNextTokenException", "");
 	/* Changed, cut, doubled. */

@@ -49,12 +49,11 @@ static void load(void)
 	ck_assert_msg(loop_new(&api_parts.loop, &err) == 0, "%s", err.text);
 	ck_assert_msg(store_open(&api_parts.store, path, &err) == 0, "%s", err.text);
 	api_parts.fleet = fleet_new();
-	ck_assert_msg(
-		fleet_load(api_parts.fleet, api_parts.store, &err) == 0, "%s", err.text);
+	ck_assert_msg(fleet_load(api_parts.fleet, api_parts.store, &err) == 0, "%s", err.text);
 	api_parts.deployments = deployments_new(api_parts.loop, api_parts.fleet,
 		api_parts.store, &test_settings, &test_clock, NULL);
-	ck_assert_msg(deployments_load(api_parts.deployments, api_now_ms, &err) == 0, "%s",
-		err.text);
+	ck_assert_msg(
+		deployments_load(api_parts.deployments, api_now_ms, &err) == 0, "%s", err.text);
 }
 
 void api_start(const struct operation *const *tables, size_t n_tables)
@@ -170,8 +169,8 @@ void api_compare(const char *what, const json_t *given, const char *expected)
 	cleanup_with(freep) char *is = json_dumps(given, ANSWER_FLAGS | JSON_ENCODE_ANY);
 	cleanup_with(freep) char *should_be = json_dumps(json, ANSWER_FLAGS | JSON_ENCODE_ANY);
 
-	ck_assert_msg(is_alike(given, json), "%s:\n  answers %s\n  expected %s", what, is,
-		should_be);
+	ck_assert_msg(
+		is_alike(given, json), "%s:\n  answers %s\n  expected %s", what, is, should_be);
 }
 
 void api_expect(const char *operation, const char *input, const char *answer)

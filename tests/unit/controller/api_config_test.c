@@ -81,4 +81,5 @@ START_TEST(configurations_are_there_after_a_restart)
 }
 END_TEST
 
-TESTS("api_config", each_operation_answers_and_refuses, configurations_are_there_after_a_restart)
+TESTS("api_config", each_operation_answers_and_refuses,
+	configurations_are_there_after_a_restart)

@@ -250,11 +250,11 @@ START_TEST(the_group_itself_follows_its_settings)
 	ck_assert(!find("prod")->on_premises.is_set);
 	ck_assert(!find("prod")->auto_rollback.enabled);
 	memcpy(id, find("prod")->id, sizeof(id));
-	api_expect(UPDATE_WITH("'newDeploymentGroupName':'live',"
-			       "'onPremisesTagSet':{'onPremisesTagSetList':[[" ENV "],[" ENV
-			       "]]},"
-			       "'autoRollbackConfiguration':"
-			       "{'enabled':true,'events':['DEPLOYMENT_FAILURE']}"),
+	api_expect(
+		UPDATE_WITH("'newDeploymentGroupName':'live',"
+			    "'onPremisesTagSet':{'onPremisesTagSetList':[[" ENV "],[" ENV "]]},"
+			    "'autoRollbackConfiguration':"
+			    "{'enabled':true,'events':['DEPLOYMENT_FAILURE']}"),
 		"{'hooksNotCleanedUp':[]}");
 	api_restart();
 	ck_assert_ptr_null(find("prod"));

@@ -110,8 +110,7 @@ START_TEST(an_arn_serves_another_host_once_its_own_is_deregistered)
 	api_restart();
 	api_expect("RegisterOnPremisesInstance",
 		"{'instanceName':'web-9','iamUserArn':'" USER("web-1") "'}", "{}");
-	ck_assert_str_eq(
-		fleet_find_host_by_arn(api_parts.fleet, USER("web-1"))->name, "web-9");
+	ck_assert_str_eq(fleet_find_host_by_arn(api_parts.fleet, USER("web-1"))->name, "web-9");
 	api_stop();
 }
 END_TEST
@@ -158,11 +157,10 @@ START_TEST(filtered_lists_have_pages_too)
 	}
 	first = api_run("ListOnPremisesInstances", "{'tagFilters':[{'Key':'odd'}]}", &status);
 	ck_assert_uint_eq(json_array_size(json_object_get(first, "instanceNames")), 100);
-	ck_assert_str_eq(json_string_value(json_array_get(
-				 json_object_get(first, "instanceNames"), 99)),
+	ck_assert_str_eq(
+		json_string_value(json_array_get(json_object_get(first, "instanceNames"), 99)),
 		"h199");
-	(void)snprintf(input, sizeof(input),
-		"{'tagFilters':[{'Key':'odd'}],'nextToken':'%s'}",
+	(void)snprintf(input, sizeof(input), "{'tagFilters':[{'Key':'odd'}],'nextToken':'%s'}",
 		json_string_value(json_object_get(first, "nextToken")));
 	json_decref(first);
 	first = api_run("ListOnPremisesInstances", input, &status);

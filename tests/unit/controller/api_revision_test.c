@@ -79,8 +79,8 @@ START_TEST(each_operation_answers_and_refuses)
 	start();
 	api_expect_lines(lines, ARRAY_SIZE(lines));
 	api_restart();
-	api_expect(GET(GITHUB), "{'applicationName':'shop','revision':" GITHUB
-				",'revisionInfo':" NEW_INFO "}");
+	api_expect(GET(GITHUB),
+		"{'applicationName':'shop','revision':" GITHUB ",'revisionInfo':" NEW_INFO "}");
 	api_stop();
 }
 END_TEST
@@ -130,11 +130,12 @@ START_TEST(the_groups_that_run_a_revision_are_named)
 		"'serviceRoleArn':'arn:aws:iam::000000000000:role/deployer'}",
 		"{'deploymentGroupId':'*'}");
 	api_expect(REGISTER(ZIP), "{}");
-	group = fleet_find_group(api_parts.fleet,
-		fleet_find_application(api_parts.fleet, "shop"), "prod");
+	group = fleet_find_group(
+		api_parts.fleet, fleet_find_application(api_parts.fleet, "shop"), "prod");
 	group->target_revision = strdup("{\"revisionType\":\"S3\",\"s3Location\":{\"bucket\":"
 					"\"b\",\"bundleType\":\"zip\",\"key\":\"k.zip\"}}");
 	store_put_group(api_parts.store, group);
+	ck_assert_int_eq(store_commit(api_parts.store, NULL), 0);
 	api_restart();
 	api_expect(GET(ZIP), "{'applicationName':'shop','revision':" ZIP
 			     ",'revisionInfo':{'deploymentGroups':['prod'],"
