@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/certificate.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -207,4 +206,18 @@ void certificate_fingerprint(const X509 *certificate, char ret[static DIGEST_HEX
 	/* Of a certificate that was parsed or made it cannot fail. */
 	(void)X509_digest(certificate, EVP_sha256(), digest, &n);
 	digest_format(digest, ret);
+}
+
+bool certificate_may_sign_orders(const X509 *certificate)
+{
+	EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(
+		certificate, NID_ext_key_usage, NULL, NULL);
+	ASN1_OBJECT *orders = OBJ_txt2obj(CERTIFICATE_USAGE_ORDERS, 1);
+	bool found = false;
+
+	for (int i = 0; i < sk_ASN1_OBJECT_num(usages) && !found; i++)
+		found = OBJ_cmp(sk_ASN1_OBJECT_value(usages, i), orders) == 0;
+	ASN1_OBJECT_free(orders);
+	EXTENDED_KEY_USAGE_free(usages);
+	return found;
 }

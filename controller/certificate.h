@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,9 @@ int certificate_issue(X509 **ret, const struct certificate_request *request, X50
 /* Append PEM; a key as PKCS #8, not encrypted. */
 int certificate_write(struct buf *ret, X509 *certificate, struct error *err);
 int certificate_write_key(struct buf *ret, EVP_PKEY *key, struct error *err);
+
+/* Whether it bears CERTIFICATE_USAGE_ORDERS. */
+bool certificate_may_sign_orders(const X509 *certificate);
 
 /* SHA-256 of its DER form. */
 void certificate_fingerprint(const X509 *certificate, char ret[static DIGEST_HEX_SIZE]);

@@ -205,15 +205,25 @@ int credential_load(struct credential *ret, enum credential_kind kind, const cha
 	return r;
 }
 
-uint64_t certificate_expires_ms(const X509 *certificate)
+static uint64_t ms_of(const ASN1_TIME *time)
 {
 	struct tm tm;
-	time_t end;
+	time_t seconds;
 
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+	if (ASN1_TIME_to_tm(time, &tm) != 1)
 		return 0;
-	end = timegm(&tm);
-	return end > 0 ? (uint64_t)end * 1000 : 0;
+	seconds = timegm(&tm);
+	return seconds > 0 ? (uint64_t)seconds * 1000 : 0;
+}
+
+uint64_t certificate_expires_ms(const X509 *certificate)
+{
+	return ms_of(X509_get0_notAfter(certificate));
+}
+
+uint64_t certificate_begins_ms(const X509 *certificate)
+{
+	return ms_of(X509_get0_notBefore(certificate));
 }
 
 uint64_t credential_expires_ms(const struct credential *credential)

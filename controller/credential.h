@@ -38,6 +38,7 @@ int credential_load_certificates(
 /* When the leaf runs out, in ms since 1970; 0 if it cannot be said. */
 uint64_t credential_expires_ms(const struct credential *credential);
 uint64_t certificate_expires_ms(const X509 *certificate);
+uint64_t certificate_begins_ms(const X509 *certificate);
 
 /* Fills err from the first of libcrypto's errors, and forgets the others. Returns -EBADMSG. */
 int credential_fail(struct error *err, const char *what);

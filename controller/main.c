@@ -3,16 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/diagnostic.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/program.h"
+#include "base/size.h"
 #include "base/time.h"
 #include "config.h"
+#include "controller/backup.h"
+#include "controller/check_config.h"
 #include "controller/init.h"
 #include "controller/options.h"
+#include "controller/owner.h"
+#include "controller/restore.h"
 #include "controller/service.h"
 #include "controller/settings.h"
 
@@ -107,6 +113,115 @@ static int run_run(const struct options *options)
 	return r < 0 ? STATUS_FAILED : r;
 }
 
+/* As the user of the service: what root can read, that user perhaps cannot. */
+static int become_owner(const struct settings *settings, struct error *err)
+{
+	struct owner owner;
+	int r = geteuid() == 0 ? owner_of(&owner, settings->directory, err) : 0;
+
+	return r < 0 || geteuid() != 0 ? r : owner_become(&owner, err);
+}
+
+static void count_findings(const char *path, const struct diagnostics *found)
+{
+	size_t n_warnings = found->n - found->n_errors;
+
+	if (found->n == 0)
+		printf("%s: no problems found\n", path);
+	else
+		printf("%s: %zu error%s, %zu warning%s\n", path, found->n_errors,
+			found->n_errors == 1 ? "" : "s", n_warnings,
+			n_warnings == 1 ? "" : "s");
+}
+
+static int run_check_config(const struct options *options)
+{
+	cleanup_with(settings_freep) struct settings *settings = NULL;
+	cleanup_with(diagnostics_done) struct diagnostics found = { 0 };
+	struct error err = ERROR_NONE;
+
+	if (load_settings(&settings, options) < 0)
+		return STATUS_FAILED;
+	if (become_owner(settings, &err) < 0)
+		diagnostics_add(&found, SEVERITY_ERROR, NULL, 0, 0, "E-OWNER", "%s", err.text);
+	if (access(settings->path, R_OK) < 0)
+		diagnostics_add(&found, SEVERITY_ERROR, settings->path, 0, 0, "E-MODE",
+			"cannot be read by the owner of %s", settings->directory);
+	check_config(settings, time_now_ms(), &found);
+	print_findings(&found);
+	count_findings(settings->path, &found);
+	return found.n_errors > 0 ? STATUS_FAILED : STATUS_DONE;
+}
+
+static int run_backup(const struct options *options)
+{
+	cleanup_with(settings_freep) struct settings *settings = NULL;
+	struct error err = ERROR_NONE;
+	uint64_t bytes;
+	char size[16];
+	int r;
+
+	if (load_settings(&settings, options) < 0)
+		return STATUS_FAILED;
+	r = backup_make(&bytes,
+		&(struct backup_request){ .settings = settings,
+			.path = options->words[0],
+			.with_keys = options->with_keys,
+			.now_ms = time_now_ms() },
+		&err);
+	if (r < 0)
+		return fail(r, &err);
+	size_format(bytes, size);
+	printf("%s: %s, mode 0600, %s\n", options->words[0], size,
+		options->with_keys ? "with keys: whoever has it can pose as this controller"
+				   : "without keys: it restores to a controller only together "
+				     "with keys/ of "
+				     "this one (--with-keys); access keys are in its database: "
+				     "keep it secret");
+	return STATUS_DONE;
+}
+
+/* What is missing comes first; then what to do. */
+static void say_restored(const struct options *options, const struct restore_result *result,
+	const struct diagnostics *found)
+{
+	const char *directory = options->words[1];
+	char made[21];
+
+	time_format_utc(result->created_ms, made);
+	printf("%s: %s as it was at %s\n", directory, result->name, made);
+	if (found->n_errors > 0)
+		printf("Keys are missing. Put keys/ of this controller, from a backup "
+		       "--with-keys or its\nold disk, into %s. If they are lost, droverd init "
+		       "makes new ones in another directory,\nand every host must be enrolled "
+		       "again.\n",
+			directory);
+	printf("Next: droverd check-config --config %s/droverd.yml; never run two controllers "
+	       "with the same keys\n",
+		directory);
+}
+
+static int run_restore(const struct options *options)
+{
+	cleanup_with(restore_result_done) struct restore_result result = { 0 };
+	cleanup_with(diagnostics_done) struct diagnostics found = { 0 };
+	struct error err = ERROR_NONE;
+	struct owner owner;
+	int r = owner_find(&owner, options->user, &err);
+
+	if (r == 0)
+		r = restore_make(&result,
+			&(struct restore_request){ .path = options->words[0],
+				.directory = options->words[1],
+				.owner = &owner },
+			&found, &err);
+	if (r < 0)
+		return fail(r, &err);
+	print_findings(&found);
+	say_restored(options, &result, &found);
+	return found.n_errors > 0 ? STATUS_FAILED : STATUS_DONE;
+}
+
 /* ---- the command line */
 
 /* clang-format off */
@@ -122,6 +237,12 @@ static const struct verb {
 		"make keys, certificates and configuration of a new controller" },
 	{ "run", OF_RUN, run_run, "", "[OPTION]...",
 		"run the controller, in the foreground" },
+	{ "check-config", OF_CHECK_CONFIG, run_check_config, "", "[OPTION]...",
+		"look over configuration, certificates and keys" },
+	{ "backup", OF_BACKUP, run_backup, "FILE", "[--with-keys] FILE [OPTION]...",
+		"put the controller into one file, while it runs" },
+	{ "restore", OF_RESTORE, run_restore, "FILE DIR", "FILE DIR [OPTION]...",
+		"unpack a backup into a new directory" },
 };
 /* clang-format on */
 
