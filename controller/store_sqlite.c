@@ -82,8 +82,8 @@ int store_commit(struct store *store, struct error *err)
 
 void store_put_audit(struct store *store, const char *what, const char *object)
 {
-	static const char PUT[] = "INSERT INTO audit (created_ms, created_by, what, object)"
-				  " VALUES (:now_ms, :actor, ?1, ?2)";
+	static const char PUT[] = "INSERT INTO audit (what, object, created_ms, created_by)"
+				  " VALUES (?1, ?2, :now_ms, :actor)";
 
 	(void)store_change(store, PUT, store_text(what), store_text(object));
 }

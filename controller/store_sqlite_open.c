@@ -21,6 +21,8 @@ static const char PRAGMAS[] =
 	"PRAGMA journal_size_limit = 67108864;"
 	"PRAGMA cache_size = -16384;" /* KiB */
 	"PRAGMA foreign_keys = ON;"
+	/* Else REPLACE would delete past the triggers that keep the audit. */
+	"PRAGMA recursive_triggers = ON;"
 	"PRAGMA temp_store = MEMORY;"
 	/* Secrets that are deleted leave no trace where that is free. */
 	"PRAGMA secure_delete = FAST;"

@@ -11,17 +11,34 @@
 
 /* ---- errors ---- */
 
-/* The disk's reason, where there is one: SQLite knows ENOSPC alone for a full one. */
-static int errno_of_io(int system_errno)
+static int last_errno(sqlite3 *db, int which)
 {
-	switch (system_errno) {
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG: /* a limit on the size of files */
-		return -ENOSPC;
-	default:
-		return -EIO;
-	}
+	sqlite3_file *file = NULL;
+	int error = 0;
+
+	if (sqlite3_file_control(db, "main", which, (void *)&file) == SQLITE_OK && file &&
+		file->pMethods)
+		(void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+	return error;
+}
+
+static bool means_full(int error)
+{
+	/* EFBIG: a limit on the size of files. */
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
+/*
+ * SQLite knows ENOSPC alone for a full disk. For all else the log and the database are asked
+ * what became of their last write; sqlite3_system_errno() is often overwritten on the way here.
+ */
+static int errno_of_io(sqlite3 *db)
+{
+	return means_full(sqlite3_system_errno(db)) ||
+			       means_full(last_errno(db, SQLITE_FCNTL_JOURNAL_POINTER)) ||
+			       means_full(last_errno(db, SQLITE_FCNTL_FILE_POINTER))
+		       ? -ENOSPC
+		       : -EIO;
 }
 
 static int errno_of(sqlite3 *db)
@@ -30,7 +47,7 @@ static int errno_of(sqlite3 *db)
 	case SQLITE_FULL:
 		return -ENOSPC;
 	case SQLITE_IOERR:
-		return errno_of_io(sqlite3_system_errno(db));
+		return errno_of_io(db);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return -EBADMSG;
@@ -151,6 +168,9 @@ static int bind(struct store *store, const struct store_statement *statement,
 {
 	int code = SQLITE_OK;
 
+	/* Numbers first in the text of a statement: a name takes the next that is free. */
+	assert(statement->actor == 0 || (size_t)statement->actor > n);
+	assert(statement->now == 0 || (size_t)statement->now > n);
 	for (size_t i = 0; i < n && code == SQLITE_OK; i++)
 		code = bind_value(statement->stmt, (int)i + 1, &values[i]);
 	if (statement->actor && code == SQLITE_OK)
