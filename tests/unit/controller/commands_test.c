@@ -275,6 +275,30 @@ START_TEST(a_poll_ends_with_nothing)
 }
 END_TEST
 
+START_TEST(a_host_whose_poll_ended_can_be_missed)
+{
+	struct asked asked;
+	struct asked last;
+
+	begin();
+	(void)service_add_host(&service, "b");
+	service.settings.presence = (struct presence_settings){ 40, 40, 0 };
+	service_restart(&service);
+	service.settings.long_poll_ms = 20;
+	poll_as(&asked, &service, "a", AWS);
+	service.settings.long_poll_ms = 300;
+	poll_as(&last, &service, "b", AWS);
+	last.ends_loop = true;
+	ck_assert_int_eq(loop_run(service.loop, NULL), 0);
+	ck_assert(asked.ended);
+	ck_assert(!service_host(&service, "a")->is_present);
+	ck_assert(service_host(&service, "b")->is_present);
+	asked_done(&asked);
+	asked_done(&last);
+	service_done(&service);
+}
+END_TEST
+
 START_TEST(a_second_poll_ends_the_first)
 {
 	struct asked first;
@@ -484,6 +508,62 @@ START_TEST(there_is_no_order_for_what_has_ended)
 }
 END_TEST
 
+START_TEST(other_keys_sign_anew)
+{
+	struct asked before;
+	struct asked after;
+
+	begin();
+	service_deploy(&service);
+	get_specification(&before, "a", AWS);
+	remove_signing_files(&service.settings);
+	make_signing_files(&service.settings);
+	ck_assert_int_eq(signer_reload(service.signer, &service.settings, NULL), 0);
+	get_specification(&after, "a", AWS);
+	ck_assert_str_ne(envelope_of(&before, "Payload"), envelope_of(&after, "Payload"));
+	asked_done(&before);
+	asked_done(&after);
+	service_done(&service);
+}
+END_TEST
+
+static void archive_is(const char *host, const char *extensions, const char *expected)
+{
+	struct asked asked;
+	json_t *json;
+	const char *archive;
+
+	get_specification(&asked, host, extensions);
+	json = open_envelope(&asked);
+	archive = json_string_value(json_object_get(json, "ReuseArchiveFromDeploymentId"));
+	ck_assert_str_eq(archive ? archive : "", expected);
+	json_decref(json);
+	asked_done(&asked);
+}
+
+/* Hosts that do not have the revision fetch it; what is signed for one is not for the other. */
+START_TEST(a_restart_names_the_archive_of_each_host)
+{
+	char first[DEPLOYMENT_ID_LENGTH + 1];
+
+	begin();
+	service_deploy(&service);
+	archive_is("a", AWS, "");
+	for (size_t i = 0; i < ARRAY_SIZE(lifecycle); i++)
+		run_event(&service, "a", lifecycle[i], "Succeeded");
+	memcpy(first, service.deployment_id, sizeof(first));
+	(void)service_add_host(&service, "b");
+	service_deploy_as(&service, true);
+	for (int i = 0; i < 2; i++) {
+		archive_is("a", AWS, first);
+		archive_is("b", AWS, "");
+	}
+	archive_is("a", OURS, first);
+	archive_is("b", OURS, "");
+	service_done(&service);
+}
+END_TEST
+
 START_TEST(an_update_is_taken)
 {
 	struct asked asked;
@@ -504,6 +584,8 @@ TESTS("commands", a_host_is_led_through_the_lifecycle, a_command_bears_what_agen
 	a_host_speaks_for_itself_alone, a_host_answers_its_own_commands_alone,
 	people_and_strangers_are_told_what_to_do, a_deregistered_host_is_told_at_once,
 	a_poll_waits_for_the_command, the_next_command_wakes_a_poll, a_poll_ends_with_nothing,
-	a_second_poll_ends_the_first, a_client_that_left_gets_nothing, a_drain_answers_all,
-	hosts_of_aws_share_one_order, each_host_of_ours_has_an_order_of_its_own,
-	sequences_rise_over_restarts, there_is_no_order_for_what_has_ended, an_update_is_taken)
+	a_host_whose_poll_ended_can_be_missed, a_second_poll_ends_the_first,
+	a_client_that_left_gets_nothing, a_drain_answers_all, hosts_of_aws_share_one_order,
+	each_host_of_ours_has_an_order_of_its_own, sequences_rise_over_restarts,
+	there_is_no_order_for_what_has_ended, other_keys_sign_anew,
+	a_restart_names_the_archive_of_each_host, an_update_is_taken)

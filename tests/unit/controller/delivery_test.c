@@ -240,9 +240,28 @@ START_TEST(a_result_said_again_brings_the_next_command_again)
 }
 END_TEST
 
+/* One that an agent forgot, before it was started anew: nothing is lost in it. */
+START_TEST(the_answer_comes_before_a_poll_that_waits)
+{
+	cleanup_with(freep) char *id = NULL;
+	struct asked asked;
+
+	begin();
+	id = take_command(&service, "a", OURS, "ApplicationStop");
+	acknowledge(&service, "a", id, "InProgress");
+	poll_as(&asked, &service, "a", OURS);
+	free(complete_ours(id, "DownloadBundle"));
+	ck_assert(!asked.ended);
+	ck_assert_uint_eq(target_of("a")->n_deliveries, 1);
+	asked_done(&asked);
+	service_done(&service);
+}
+END_TEST
+
 TESTS("delivery", a_lost_command_is_given_again_after_seconds,
 	a_poll_that_waits_gets_it_when_it_is_due, each_wait_is_twice_the_one_before,
 	the_first_acknowledged_is_the_command, what_runs_is_not_given_again,
 	ours_need_not_wait_the_first_times, deliveries_have_an_end,
 	deliveries_survive_a_restart, ours_get_the_next_command_with_the_answer,
-	a_result_said_again_brings_the_next_command_again)
+	a_result_said_again_brings_the_next_command_again,
+	the_answer_comes_before_a_poll_that_waits)
