@@ -175,16 +175,21 @@ static void on_due(struct polls *polls, struct host *host, uint64_t now_ms)
 
 /* ---- PollHostCommand */
 
+/* AWS's 1.8 takes 80 s of silence for a failure, and then stays away for a while. */
+enum { AWS_POLL_MS = 70 * 1000 };
+
 static void park(struct commands *commands, struct call *call, struct host *host)
 {
 	struct deployment_target *target = deployments_command_for(commands->deployments, host);
 	uint64_t due_ms = target ? delivery_due_ms(target) : UINT64_MAX;
+	uint64_t wait_ms = commands->settings->long_poll_ms;
 
-	if (commands->settings->long_poll_ms == 0)
+	if (!host->is_ours && wait_ms > AWS_POLL_MS)
+		wait_ms = AWS_POLL_MS;
+	if (wait_ms == 0)
 		call_answer(call, NULL);
 	else
-		polls_park(&commands->polls, host, call,
-			call->now_ms + commands->settings->long_poll_ms, due_ms);
+		polls_park(&commands->polls, host, call, call->now_ms + wait_ms, due_ms);
 }
 
 static void poll_host_command(struct call *call)
