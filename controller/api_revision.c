@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/api_revision.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,5 +217,6 @@ const struct operation revision_operations[] = {
 	{ "RegisterApplicationRevision", register_revision, true },
 	{ "GetApplicationRevision", get_revision, false },
 	{ "BatchGetApplicationRevisions", batch_get_revisions, false },
+	{ "ListApplicationRevisions", list_revisions, false },
 	{ NULL },
 };

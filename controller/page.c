@@ -22,7 +22,7 @@
 enum {
 	SEAL_BYTES = 16,
 	SECRET_BYTES = 32,
-	TOKEN_LIMIT_BYTES = 4096,
+	TOKEN_LIMIT_BYTES = 64 * 1024, /* the longest position is where a revision lies */
 };
 static const char SECRET_VALUE[] = "page-secret";
 

@@ -172,3 +172,14 @@ int store_read_events(struct store *store, const char *deployment_id, uint32_t p
 void store_put_revision(struct store *store, const struct revision_record *record);
 int store_find_revision(struct store *store, const char *application_id, const char *location,
 	struct revision_record *ret, struct error *err);
+
+enum revision_order {
+	REVISIONS_BY_LOCATION,
+	REVISIONS_BY_REGISTERED,
+	REVISIONS_BY_FIRST_USED,
+	REVISIONS_BY_LAST_USED,
+};
+/* Calls back for locations of an application's revisions behind `after`; "" is the start. */
+int store_page_revisions(struct store *store, const char *application_id,
+	enum revision_order order, bool descending, const char *after, size_t limit,
+	store_name_fn *on_location, void *context, struct error *err);

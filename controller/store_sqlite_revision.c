@@ -56,3 +56,41 @@ int store_find_revision(struct store *store, const char *application_id, const c
 	*ret = record;
 	return 1;
 }
+
+/* Those of one time are in the order of their locations. */
+#define PAGE(column, order, direction, start)                                                  \
+	"SELECT location FROM revisions WHERE application_id = ?1 AND (" column                \
+	", location) " order " (coalesce((SELECT " column                                      \
+	" FROM revisions WHERE application_id = ?1 AND location = ?2), " start "), ?2)"        \
+	" ORDER BY " column " " direction ", location " direction " LIMIT ?3"
+#define UP(column) PAGE(column, ">", "ASC", "-1")
+#define DOWN(column) PAGE(column, "<", "DESC", "9223372036854775807")
+
+int store_page_revisions(struct store *store, const char *application_id,
+	enum revision_order order, bool descending, const char *after, size_t limit,
+	store_name_fn *on_location, void *context, struct error *err)
+{
+	static const char LOCATION_UP[] =
+		"SELECT location FROM revisions WHERE application_id = ?1 AND location > ?2"
+		" ORDER BY location LIMIT ?3";
+	static const char LOCATION_DOWN[] =
+		"SELECT location FROM revisions WHERE application_id = ?1"
+		" AND (?2 = '' OR location < ?2) ORDER BY location DESC LIMIT ?3";
+	static const char REGISTERED_UP[] = UP("registered_ms");
+	static const char REGISTERED_DOWN[] = DOWN("registered_ms");
+	static const char FIRST_USED_UP[] = UP("first_used_ms");
+	static const char FIRST_USED_DOWN[] = DOWN("first_used_ms");
+	static const char LAST_USED_UP[] = UP("last_used_ms");
+	static const char LAST_USED_DOWN[] = DOWN("last_used_ms");
+	static const char *const pages[][2] = {
+		[REVISIONS_BY_LOCATION] = { LOCATION_UP, LOCATION_DOWN },
+		[REVISIONS_BY_REGISTERED] = { REGISTERED_UP, REGISTERED_DOWN },
+		[REVISIONS_BY_FIRST_USED] = { FIRST_USED_UP, FIRST_USED_DOWN },
+		[REVISIONS_BY_LAST_USED] = { LAST_USED_UP, LAST_USED_DOWN },
+	};
+	struct row row;
+	int r = store_ask(store, &row, pages[order][descending], err,
+		store_text(application_id), store_text(after), store_number(limit));
+
+	return store_ask_names(&row, r, on_location, context, err);
+}

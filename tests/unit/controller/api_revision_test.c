@@ -120,22 +120,26 @@ START_TEST(descriptions_are_limited_in_characters)
 }
 END_TEST
 
+static void set_target(const char *location)
+{
+	struct group *group = fleet_find_group(
+		api_parts.fleet, fleet_find_application(api_parts.fleet, "shop"), "prod");
+
+	group->target_revision = strdup(location);
+	store_put_group(api_parts.store, group);
+	ck_assert_int_eq(store_commit(api_parts.store, NULL), 0);
+}
+
 START_TEST(the_groups_that_run_a_revision_are_named)
 {
-	struct group *group;
-
 	start();
 	api_expect("CreateDeploymentGroup",
 		"{'applicationName':'shop','deploymentGroupName':'prod',"
 		"'serviceRoleArn':'arn:aws:iam::000000000000:role/deployer'}",
 		"{'deploymentGroupId':'*'}");
 	api_expect(REGISTER(ZIP), "{}");
-	group = fleet_find_group(
-		api_parts.fleet, fleet_find_application(api_parts.fleet, "shop"), "prod");
-	group->target_revision = strdup("{\"revisionType\":\"S3\",\"s3Location\":{\"bucket\":"
-					"\"b\",\"bundleType\":\"zip\",\"key\":\"k.zip\"}}");
-	store_put_group(api_parts.store, group);
-	ck_assert_int_eq(store_commit(api_parts.store, NULL), 0);
+	set_target("{\"revisionType\":\"S3\",\"s3Location\":{\"bucket\":\"b\","
+		   "\"bundleType\":\"zip\",\"key\":\"k.zip\"}}");
 	api_restart();
 	api_expect(GET(ZIP), "{'applicationName':'shop','revision':" ZIP
 			     ",'revisionInfo':{'deploymentGroups':['prod'],"
@@ -144,6 +148,110 @@ START_TEST(the_groups_that_run_a_revision_are_named)
 }
 END_TEST
 
+/* clang-format off */
+#define LIST(members) "ListApplicationRevisions", "{'applicationName':'shop'" members "}"
+#define KEY(key) S3("'bucket':'b','key':'" key "','bundleType':'zip'")
+#define OTHER S3("'bucket':'other','key':'x/1','bundleType':'tar'")
+
+/* Registered in the order x/2, GitHub, x/1, y, other; x/1 is what the group runs. */
+static const struct api_line list_lines[] = {
+	{ "ListApplicationRevisions", "{}", "ApplicationNameRequiredException", "" },
+	{ "ListApplicationRevisions", "{'applicationName':'none'}", "ApplicationDoesNotExistException", "" },
+	{ LIST(",'sortBy':'name'"), "InvalidSortByException", "registerTime" },
+	{ LIST(",'sortOrder':'up'"), "InvalidSortOrderException", "ascending" },
+	{ LIST(",'deployed':'yes'"), "InvalidDeployedStateFilterException", "include" },
+	{ LIST(",'s3KeyPrefix':'x'"), "BucketNameFilterRequiredException", "" },
+	{ LIST(",'nextToken':'00'"), "InvalidNextTokenException", "" },
+	{ LIST(",'sortBy':'registerTime'"), NULL, "{'revisions':[" KEY("x/2") "," GITHUB "," KEY("x/1") "," KEY("y") "," OTHER "]}" },
+	{ LIST(",'sortBy':'registerTime','sortOrder':'descending'"), NULL, "{'revisions':[" OTHER "," KEY("y") "," KEY("x/1") "," GITHUB "," KEY("x/2") "]}" },
+	{ LIST(""), NULL, "{'revisions':[" GITHUB "," KEY("x/1") "," KEY("x/2") "," KEY("y") "," OTHER "]}" },
+	{ LIST(",'sortBy':'lastUsedTime','s3Bucket':'b'"), NULL, "{'revisions':[" KEY("x/1") "," KEY("x/2") "," KEY("y") "]}" },
+	{ LIST(",'sortBy':'firstUsedTime','sortOrder':'descending','s3Bucket':'b','s3KeyPrefix':'x/'"), NULL, "{'revisions':[" KEY("x/2") "," KEY("x/1") "]}" },
+	{ LIST(",'s3Bucket':'none'"), NULL, "{'revisions':[]}" },
+	{ LIST(",'deployed':'include'"), NULL, "{'revisions':[" KEY("x/1") "]}" },
+	{ LIST(",'deployed':'exclude','s3Bucket':'b'"), NULL, "{'revisions':[" KEY("x/2") "," KEY("y") "]}" },
+	{ LIST(",'deployed':'ignore','s3Bucket':'other'"), NULL, "{'revisions':[" OTHER "]}" },
+};
+/* clang-format on */
+
+START_TEST(revisions_are_listed_in_order_and_by_filter)
+{
+	static const char *const inputs[] = { KEY("x/2"), GITHUB, KEY("x/1"), KEY("y"), OTHER };
+	char input[500];
+
+	start();
+	api_expect("CreateDeploymentGroup",
+		"{'applicationName':'shop','deploymentGroupName':'prod',"
+		"'serviceRoleArn':'arn:aws:iam::000000000000:role/deployer'}",
+		"{'deploymentGroupId':'*'}");
+	for (size_t i = 0; i < ARRAY_SIZE(inputs); i++) {
+		(void)snprintf(input, sizeof(input), "{'applicationName':'shop','revision':%s}",
+			inputs[i]);
+		api_expect("RegisterApplicationRevision", input, "{}");
+		api_now_ms += 10;
+	}
+	set_target("{\"revisionType\":\"S3\",\"s3Location\":{\"bucket\":\"b\","
+		   "\"bundleType\":\"zip\",\"key\":\"x/1\"}}");
+	api_expect_lines(list_lines, ARRAY_SIZE(list_lines));
+	api_stop();
+}
+END_TEST
+
+/* How many revisions the pages of this question hold together, each once. */
+static size_t walk_pages(const char *question)
+{
+	cleanup_with(json_decrefp) json_t *seen = json_object();
+	char token[2000] = "";
+
+	do {
+		cleanup_with(json_decrefp) json_t *answer = NULL;
+		char input[2500];
+		json_t *location;
+		const char *next;
+		int status;
+		size_t i;
+
+		(void)snprintf(input, sizeof(input), "{'applicationName':'shop',%s%s%s%s}",
+			question, *token ? ",'nextToken':'" : "", token, *token ? "'" : "");
+		answer = api_run("ListApplicationRevisions", input, &status);
+		ck_assert_int_eq(status, 200);
+		json_array_foreach(json_object_get(answer, "revisions"), i, location)
+		{
+			cleanup_with(freep) char *text = json_dumps(
+				location, JSON_SORT_KEYS | JSON_COMPACT);
+
+			ck_assert_msg(!json_object_get(seen, text), "%s twice", text);
+			json_object_set_new(seen, text, json_true());
+		}
+		next = json_string_value(json_object_get(answer, "nextToken"));
+		(void)snprintf(token, sizeof(token), "%s", next ? next : "");
+	} while (*token);
+	return json_object_size(seen);
+}
+
+START_TEST(pages_of_revisions_hold_each_once)
+{
+	char input[500];
+
+	start();
+	for (int i = 0; i < 250; i++) {
+		(void)snprintf(input, sizeof(input),
+			"{'applicationName':'shop','revision':" KEY("k-%d") "}", i);
+		api_expect("RegisterApplicationRevision", input, "{}");
+		/* Some at the same time. */
+		api_now_ms += i % 7 == 0;
+	}
+	ck_assert_uint_eq(walk_pages("'sortOrder':'ascending'"), 250);
+	ck_assert_uint_eq(walk_pages("'sortOrder':'descending'"), 250);
+	ck_assert_uint_eq(walk_pages("'sortBy':'registerTime'"), 250);
+	ck_assert_uint_eq(walk_pages("'sortBy':'registerTime','sortOrder':'descending'"), 250);
+	ck_assert_uint_eq(walk_pages("'sortBy':'lastUsedTime','sortOrder':'descending'"), 250);
+	ck_assert_uint_eq(walk_pages("'s3Bucket':'b','s3KeyPrefix':'k-1'"), 111);
+	api_stop();
+}
+END_TEST
+
 TESTS("api_revision", each_operation_answers_and_refuses,
 	registering_again_renews_description_and_time, descriptions_are_limited_in_characters,
-	the_groups_that_run_a_revision_are_named)
+	the_groups_that_run_a_revision_are_named, revisions_are_listed_in_order_and_by_filter,
+	pages_of_revisions_hold_each_once)
