@@ -217,8 +217,9 @@ static void on_due(struct loop_timer *timer)
 {
 	struct deployment *deployment = container_of(timer, struct deployment, timer);
 	struct deployments *owner = deployment->owner;
-	uint64_t now_ms = core_clock_now_ms(owner->clock);
+	uint64_t now_ms = deployments_advance(owner, core_clock_now_ms(owner->clock));
 
+	store_set_actor(owner->store, "", now_ms);
 	deployment->timer_ms = 0;
 	if (deployment_apply(deployment, &(struct rollout_input){ .type = ON_TIMER }, NULL,
 		    now_ms) < 0 ||

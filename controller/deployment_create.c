@@ -311,6 +311,7 @@ int deployments_create(struct deployments *deployments,
 	if (r < 0)
 		return error_wrap(
 			err, "cannot select the hosts of group %s", request->group->name);
+	now_ms = deployments_advance(deployments, now_ms);
 	deployment = deployment_new(deployments, request->group, now_ms);
 	fill_record(&deployment->record, request);
 	deployment->rollout.config = config;

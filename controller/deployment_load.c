@@ -151,6 +151,23 @@ static int check_complete(const struct deployment *deployment, struct error *err
 	return 0;
 }
 
+/*
+ * Every registered host counts as present for now, as presence.h has it: it was the controller
+ * that was away.
+ */
+static void welcome_back(struct deployment *deployment, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < deployment->rollout.n_targets; i++) {
+		const struct rollout_input input = { .type = ON_HOST_BACK, .target = i };
+
+		if (!deployment->targets[i].gone ||
+			deployment->hosts[i].host->deregistered_ms > 0)
+			continue;
+		(void)deployment_apply(deployment, &input, NULL, now_ms);
+		deployment_target_changed(deployment, i);
+	}
+}
+
 /* Every host has its time anew: nobody could have answered while the controller was away. */
 static void go_on(struct deployment *deployment, uint64_t now_ms)
 {
@@ -159,6 +176,7 @@ static void go_on(struct deployment *deployment, uint64_t now_ms)
 	deployment->rollout.grace_ms = now_ms;
 	rollout_open(&deployment->rollout);
 	deployment_set_timer(deployment, rollout_deadline(&deployment->rollout), now_ms);
+	welcome_back(deployment, now_ms);
 	/* Held hosts may be free by now, and what is over may not have been ended. */
 	for (uint32_t i = 0; i < deployment->rollout.n_targets; i++)
 		if (deployment->hosts[i].next_of_host ||
@@ -211,6 +229,7 @@ int deployments_load(struct deployments *deployments, uint64_t now_ms, struct er
 		return error_wrap(err, "cannot take up the open deployments");
 	}
 	link_all(deployments);
+	now_ms = deployments_advance(deployments, now_ms);
 	for (struct deployment *deployment = deployments->first; deployment;
 		deployment = deployment->next)
 		go_on(deployment, now_ms);

@@ -288,14 +288,27 @@ void deployments_settle(struct deployments *deployments, uint64_t now_ms)
 	tell_commands(deployments);
 }
 
+/*
+ * Rollouts want a time that never goes back: a timer reads the clock, while what was asked in
+ * the same turn bears the time of the turn's beginning.
+ */
+uint64_t deployments_advance(struct deployments *deployments, uint64_t now_ms)
+{
+	if (now_ms > deployments->now_ms)
+		deployments->now_ms = now_ms;
+	return deployments->now_ms;
+}
+
 /* ---- inputs from outside */
 
 static int give(struct deployment *deployment, const struct rollout_input *input,
 	const struct event_record *record, uint64_t now_ms)
 {
 	struct deployments *owner = deployment->owner;
-	int r = deployment_apply(deployment, input, record, now_ms);
+	int r;
 
+	now_ms = deployments_advance(owner, now_ms);
+	r = deployment_apply(deployment, input, record, now_ms);
 	deployments_settle(owner, now_ms);
 	return r;
 }
@@ -319,6 +332,7 @@ void deployments_group_deleted(struct deployments *deployments, struct group *gr
 
 	if (!deployment)
 		return;
+	now_ms = deployments_advance(deployments, now_ms);
 	group->active = NULL;
 	deployment->group = NULL;
 	free(deployment->record.error_code);
@@ -391,6 +405,7 @@ void deployments_event_ended(struct deployments *deployments, struct deployment_
 static void tell_of_host(struct deployments *deployments, struct host *host,
 	enum rollout_input_type type, uint64_t now_ms)
 {
+	now_ms = deployments_advance(deployments, now_ms);
 	for (struct deployment_target *target = host->open; target;
 		target = target->next_of_host) {
 		const struct rollout_input input = { .type = type, .target = target->position };

@@ -25,6 +25,7 @@ struct deployments {
 	const struct core_clock *clock;
 	struct deployments_listener *listener;
 	struct deployment *first;
+	uint64_t now_ms; /* the latest that anybody has told */
 
 	/* Of the call under way; empty between calls. */
 	struct deployment *touched;
@@ -52,6 +53,9 @@ void deployment_set_targets(struct deployment *deployment, struct target *target
 
 /* Puts its row into the store, with the counters and the rollout as they are. */
 void deployment_put(struct deployment *deployment);
+
+/* The time of a call from outside: never before that of an earlier one. */
+uint64_t deployments_advance(struct deployments *deployments, uint64_t now_ms);
 
 /*
  * One input; `record`, if not NULL, is what the host says of the event. Returns 0, or -ESTALE

@@ -79,8 +79,8 @@ enum { N_ROLLOUT_REASONS = REASON_HOST_GONE + 1 };
 enum unreachable_hosts {
 	UNREACHABLE_FAIL, /* as AWS: a host that is away is attempted, and fails */
 	/*
-	 * Not counted and not begun while away, nor counted as failed when lost half-way; begun
-	 * when back in time.
+	 * Not counted and not begun while away, nor counted as failed when lost half-way or
+	 * when its agent takes no command; begun when back in time.
 	 */
 	UNREACHABLE_SKIP,
 };
@@ -189,7 +189,7 @@ struct rollout {
 	uint32_t n_state[N_TARGET_STATES];
 	uint32_t n_ready;  /* pending, and nothing but their turn is missing */
 	uint32_t n_absent; /* not counted: pending and away, where that is skipped */
-	uint32_t n_lost;   /* not counted: failed because gone, where that is skipped */
+	uint32_t n_lost; /* not counted: failed because gone or silent, where that is skipped */
 	uint32_t n_vanished;
 	uint32_t n_touched;
 	uint64_t told_ms; /* the deadline last told */

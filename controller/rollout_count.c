@@ -18,10 +18,14 @@ static bool is_absent(const struct rollout *rollout, const struct target *target
 	return skips(rollout) && target->state == TARGET_PENDING && target->gone;
 }
 
+/*
+ * An agent that never takes its command is as good as gone: after a restart nobody knows yet
+ * who is.
+ */
 static bool is_lost(const struct rollout *rollout, const struct target *target)
 {
 	return skips(rollout) && target->state == TARGET_FAILED &&
-	       target->reason == REASON_HOST_GONE;
+	       (target->reason == REASON_HOST_GONE || target->reason == REASON_AGENT_SILENT);
 }
 
 bool target_is_ready(const struct rollout *rollout, const struct target *target)

@@ -241,7 +241,8 @@ static void check_health(struct simulation *sim)
 		if (skips && target->state == TARGET_PENDING && target->gone)
 			continue;
 		if (skips && target->state == TARGET_FAILED &&
-			target->reason == REASON_HOST_GONE)
+			(target->reason == REASON_HOST_GONE ||
+				target->reason == REASON_AGENT_SILENT))
 			continue;
 		n++;
 		failed += target->state == TARGET_FAILED;
