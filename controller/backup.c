@@ -50,11 +50,11 @@ static void backup_done(struct backup *backup)
 	}
 	if (backup->archive)
 		(void)archive_write_free(backup->archive);
-	closep(&backup->fd);
 	if (backup->copy)
 		(void)unlink(backup->copy);
-	if (backup->temporary)
+	if (backup->fd >= 0)
 		(void)unlink(backup->temporary);
+	closep(&backup->fd);
 	free(backup->copy);
 	free(backup->temporary);
 }
@@ -219,7 +219,6 @@ static int write_index(struct backup *backup, struct error *err)
 
 static int open_archive(struct backup *backup, struct error *err)
 {
-	backup->temporary = xasprintf("%s.tmp", backup->request->path);
 	(void)unlink(backup->temporary); /* of one that was killed */
 	backup->fd = open(
 		backup->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -290,7 +289,11 @@ static int publish(struct backup *backup, uint64_t *ret_bytes, struct error *err
 
 int backup_make(uint64_t *ret_bytes, const struct backup_request *request, struct error *err)
 {
-	cleanup_with(backup_done) struct backup backup = { .request = request, .fd = -1 };
+	cleanup_with(backup_done) struct backup backup = {
+		.request = request,
+		.temporary = xasprintf("%s.tmp", request->path),
+		.fd = -1,
+	};
 	int r = check_free(request, err);
 
 	if (r == 0)
