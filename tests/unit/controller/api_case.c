@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/time.h"
 #include "controller/answer.h"
@@ -61,6 +62,7 @@ void api_start(const struct operation *const *tables, size_t n_tables)
 	ck_assert_uint_le(n_tables, TABLES_LIMIT);
 	memcpy(operations, tables, n_tables * sizeof(*tables));
 	n_operations = n_tables;
+	(void)log_set_level("error");
 	load();
 }
 

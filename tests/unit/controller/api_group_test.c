@@ -142,7 +142,8 @@ static const struct {
 };
 /* clang-format on */
 
-static const struct operation *const tables[] = { application_operations, group_operations };
+static const struct operation *const tables[] = { application_operations, group_operations,
+	instance_operations, deployment_operations };
 
 static void start(void)
 {
@@ -270,6 +271,118 @@ START_TEST(the_group_itself_follows_its_settings)
 }
 END_TEST
 
+/* A group of one host that has not been heard of, and its deployment: the id. */
+static void deploy(char ret_id[static DEPLOYMENT_ID_LENGTH + 1])
+{
+	cleanup_with(json_decrefp) json_t *answer = NULL;
+	int status;
+
+	api_expect("RegisterOnPremisesInstance",
+		"{'instanceName':'web-1','iamUserArn':'arn:aws:iam::1:user/web-1'}", "{}");
+	api_expect("AddTagsToOnPremisesInstances",
+		"{'instanceNames':['web-1'],'tags':[{'Key':'env','Value':'prod'}]}", "{}");
+	api_expect(CREATE_WITH("'onPremisesInstanceTagFilters':[" ENV "]"),
+		"{'deploymentGroupId':'*'}");
+	answer = api_run("CreateDeployment",
+		"{'applicationName':'shop','deploymentGroupName':'prod','revision':"
+		"{'revisionType':'S3','s3Location':{'bucket':'b','key':'k','bundleType':'zip'}}"
+		"}",
+		&status);
+	ck_assert_int_eq(status, 200);
+	strcpy(ret_id, json_string_value(json_object_get(answer, "deploymentId")));
+}
+
+/* A member of an object in an object of the answer, for the caller to release. */
+static json_t *ask(
+	const char *operation, const char *input, const char *outer, const char *inner)
+{
+	cleanup_with(json_decrefp) json_t *answer = NULL;
+	int status;
+
+	answer = api_run(operation, input, &status);
+	ck_assert_msg(status == 200, "%s", operation);
+	return json_incref(json_object_get(json_object_get(answer, outer), inner));
+}
+
+START_TEST(the_last_deployment_is_shown_with_its_group)
+{
+	cleanup_with(json_decrefp) json_t *last = NULL;
+	cleanup_with(json_decrefp) json_t *good = NULL;
+	char id[DEPLOYMENT_ID_LENGTH + 1];
+	char expected[200];
+
+	start();
+	deploy(id);
+	api_restart();
+	last = ask(GET, "deploymentGroupInfo", "lastAttemptedDeployment");
+	(void)snprintf(expected, sizeof(expected),
+		"{'deploymentId':'%s','status':'InProgress','createTime':1795190400.123}", id);
+	api_compare("lastAttemptedDeployment", last, expected);
+	good = ask(GET, "deploymentGroupInfo", "lastSuccessfulDeployment");
+	ck_assert_ptr_null(good);
+	api_stop();
+}
+END_TEST
+
+START_TEST(deleting_stops_what_runs_and_says_why)
+{
+	static const struct {
+		const char *operation;
+		const char *input;
+		const char *answer;
+		const char *code;
+	} cases[] = {
+		{ "DeleteDeploymentGroup",
+			"{'applicationName':'shop','deploymentGroupName':'prod'}",
+			"{'hooksNotCleanedUp':[]}", "DEPLOYMENT_GROUP_MISSING" },
+		{ "DeleteApplication", "{'applicationName':'shop'}", "{}",
+			"APPLICATION_MISSING" },
+	};
+
+	start();
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_with(json_decrefp) json_t *error = NULL;
+		cleanup_with(json_decrefp) json_t *status = NULL;
+		char id[DEPLOYMENT_ID_LENGTH + 1];
+		char input[100];
+
+		deploy(id);
+		api_expect(cases[i].operation, cases[i].input, cases[i].answer);
+		api_restart();
+		(void)snprintf(input, sizeof(input), "{'deploymentId':'%s'}", id);
+		error = ask("GetDeployment", input, "deploymentInfo", "errorInformation");
+		ck_assert_str_eq(
+			json_string_value(json_object_get(error, "code")), cases[i].code);
+		status = ask("GetDeployment", input, "deploymentInfo", "status");
+		ck_assert_str_eq(json_string_value(status), "Stopped");
+		api_expect("DeregisterOnPremisesInstance", "{'instanceName':'web-1'}", "{}");
+	}
+	api_stop();
+}
+END_TEST
+
+START_TEST(what_runs_is_shown_under_the_new_names)
+{
+	cleanup_with(json_decrefp) json_t *application = NULL;
+	cleanup_with(json_decrefp) json_t *group = NULL;
+	char id[DEPLOYMENT_ID_LENGTH + 1];
+	char input[100];
+
+	start();
+	deploy(id);
+	(void)snprintf(input, sizeof(input), "{'deploymentId':'%s'}", id);
+	api_expect(UPDATE_WITH("'newDeploymentGroupName':'live'"), "{'hooksNotCleanedUp':[]}");
+	api_expect("UpdateApplication",
+		"{'applicationName':'shop','newApplicationName':'store'}", "{}");
+	application = ask("GetDeployment", input, "deploymentInfo", "applicationName");
+	ck_assert_str_eq(json_string_value(application), "store");
+	group = ask("GetDeployment", input, "deploymentInfo", "deploymentGroupName");
+	ck_assert_str_eq(json_string_value(group), "live");
+	api_stop();
+}
+END_TEST
+
 TESTS("api_group", what_is_wrong_is_refused, an_update_keeps_what_it_does_not_name,
 	what_is_not_done_is_said, all_that_was_set_is_shown_again,
-	the_group_itself_follows_its_settings)
+	the_group_itself_follows_its_settings, the_last_deployment_is_shown_with_its_group,
+	deleting_stops_what_runs_and_says_why, what_runs_is_shown_under_the_new_names)
