@@ -333,6 +333,10 @@ static void read_some(struct connection *connection)
 			break;
 		}
 		take_in(connection, door->scratch, (size_t)n);
+		/* Less than a whole record: mostly all there is, and epoll tells of the rest.
+		 */
+		if (n < STREAM_READ_BYTES)
+			break;
 	}
 	if (connection->state == CONNECTION_CLOSED)
 		return;
