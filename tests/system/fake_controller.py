@@ -31,9 +31,9 @@ def certificate(box, name):
     return key, cert
 
 
-def signed(box, content, key, cert):
-    """The content as PKCS7 in PEM, as agents want it."""
-    done = subprocess.run(["openssl", "smime", "-sign", "-nodetach", "-binary", "-outform", "pem", "-signer", cert,
+def signed(content, key, cert, form="smime"):
+    """The content as PKCS7 in PEM, as agents want it; form "cms": under the label that ours want."""
+    done = subprocess.run(["openssl", form, "-sign", "-nodetach", "-binary", "-outform", "pem", "-signer", cert,
                            "-inkey", key, "-md", "sha256"], input=json.dumps(content).encode(), check=True,
                           capture_output=True)
     return done.stdout.decode()
@@ -84,11 +84,13 @@ class Controller:
         self.secrets = {f"AKID{i}": (f"host-{i}", f"secret{i}") for i in range(1, hosts + 1)}
         self.secrets["AKADMIN"] = ("admin", "adminsecret")
         self.queues = collections.defaultdict(collections.deque)
-        self.payloads = {}
+        self.payloads, self.contents = {}, {}  # by execution id
+        self.binding = {}  # what orders for our own agents say otherwise than they should
         self.requests, self.mistakes, self.probes, self.connections = [], [], 0, 0
         self.refusals = collections.deque()  # (operation, status, type): the next such call is refused
         self.acknowledgement = "InProgress"
         self.park_seconds = 30
+        self.chains = False  # whether a completion's answer carries the next command
         self.stopping = False
         self.changed = threading.Condition()
         self.hosts_path = box.join("hosts")
@@ -136,11 +138,13 @@ class Controller:
 
     def publish(self, deployment, content=None, key=None, cert=None, tamper=None):
         """Makes a deployment's specification available; returns its execution id."""
-        payload = signed(self.box, content or specification(deployment), key or self.key, cert or self.ca)
+        content = content or specification(deployment)
+        payload = signed(content, key or self.key, cert or self.ca)
         if tamper:
             payload = tamper(payload)
         execution = f"us-east-1/000000000000/{deployment}/1"
         self.payloads[execution] = payload
+        self.contents[execution] = content
         return execution
 
     def queue(self, host, execution, event, command, **more):
@@ -241,8 +245,20 @@ class Controller:
     def GetDeploymentSpecification(self, request):
         assert set(request.body) == {"DeploymentExecutionId", "HostIdentifier"}
         assert request.body["HostIdentifier"] == self.arn(request.host)
-        return {"DeploymentSystem": "CodeDeploy", "DeploymentSpecification": {"GenericEnvelope": {
-            "Format": "PKCS7/JSON", "Payload": self.payloads[request.body["DeploymentExecutionId"]]}}}
+        execution = request.body["DeploymentExecutionId"]
+        envelope = {"Format": "PKCS7/JSON", "Payload": self.payloads[execution]}
+        if request.headers.get("x-drover-agent") == "1":
+            envelope = {"Format": "CMS/JSON", "Payload": self.order(request.host, execution)}
+        return {"DeploymentSystem": "CodeDeploy", "DeploymentSpecification": {"GenericEnvelope": envelope}}
+
+    def order(self, host, execution):
+        """A specification bound to one host, for our own agents."""
+        now = int(time.time() * 1000)
+        binding = {"HostIdentifier": self.arn(host), "Order": execution, "Sequence": now, "IssuedAt": now,
+                   "NotAfter": now + 60000, "Events": ["ApplicationStop", "DownloadBundle", "BeforeInstall", "Install",
+                                                       "AfterInstall", "ApplicationStart", "ValidateService"]}
+        return signed({**self.contents[execution], "Drover": {**binding, **self.binding}}, self.key, self.ca,
+                      form="cms")
 
     def PutHostCommandAcknowledgement(self, request):
         assert set(request.body) == {"Diagnostics", "HostCommandIdentifier"}
@@ -255,6 +271,8 @@ class Controller:
         assert request.body["CommandStatus"] in ("Succeeded", "Failed")
         payload = json.loads(request.body["Diagnostics"]["Payload"])
         assert list(payload) == ["error_code", "script_name", "message", "log"]
+        if self.chains and self.queues[request.host]:
+            return {"HostCommand": self.queues[request.host].popleft()}
         return {}
 
     def CreateKey(self, request):

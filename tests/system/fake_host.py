@@ -259,6 +259,37 @@ def our_agent_goes_on_after_a_crash_and_runs_nothing_twice(box):
 
 
 @case
+def our_agent_fetches_an_order_once_a_deployment_and_takes_the_next_command_with_the_answer(box):
+    with Controller(box, 1) as controller:
+        execution = controller.publish("d-AAAAAAAA1")
+        for number, event in enumerate(("DownloadBundle", "BeforeInstall", "Install")):
+            controller.queue("host-1", execution, event, f"c{number}")
+        controller.chains = True
+        with fleet(box, controller, DROVER) as hosts:
+            controller.await_calls("PutHostCommandComplete", 3)
+            hosts.wait(lambda fleet: len(fleet.of("completed")) == 3)
+            hosts.stop()
+        said = [one.operation for one in controller.requests]
+        assert said[:8] == ["PollHostCommand", "GetDeploymentSpecification", *[
+            "PutHostCommandAcknowledgement", "PutHostCommandComplete"] * 3], said
+        assert all(one.headers["x-drover-agent"] == "1" for one in controller.requests)
+        assert "x-drover-agent" in controller.requests[0].headers["authorization"]
+
+
+@case
+def our_agent_refuses_an_order_that_is_not_its_own(box):
+    wrong = ({"HostIdentifier": "arn:aws:iam::000000000000:user/host-2"}, {"Order": "us-east-1/0/d-B/1"},
+             {"NotAfter": 1}, {"Events": ["Install"]}, {"Sequence": 0})
+    with Controller(box, 1) as controller, fleet(box, controller, DROVER) as hosts:
+        for number, binding in enumerate(wrong):
+            controller.binding = binding
+            controller.queue("host-1", controller.publish(f"d-AAAAAAAA{number}"), "AfterInstall", f"c{number}")
+            controller.await_calls("PutHostCommandComplete", number + 1)
+        hosts.stop()
+        assert not hosts.of("started") and len(hosts.of("early-failure")) == len(wrong), hosts.of("early-failure")
+
+
+@case
 def a_lost_power_cord_leaves_connections_open(box):
     with Controller(box, 1) as controller, fleet(box, controller, NATIVE) as hosts:
         controller.await_calls("PollHostCommand", 1)

@@ -147,6 +147,7 @@ static void call_try(struct call *call)
 		.region = fleet->options->region,
 		.user_agent = host->manner.kind->user_agent,
 		.version = host->manner.kind->version,
+		.agent = host->manner.kind->is_ours ? "1" : NULL,
 		.access_key = host->access_key,
 		.secret = host->secret,
 		.body = call->body,

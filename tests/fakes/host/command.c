@@ -15,19 +15,20 @@
 
 #define UNKNOWN_ERROR 5
 
-static void on_specification(struct call *call, const struct call_result *result);
+static void fetch_specification(struct command *command);
 static void on_acknowledged(struct call *call, const struct call_result *result);
 static void on_completed(struct call *call, const struct call_result *result);
 static void complete(struct command *command);
 
 void command_free(struct command *command)
 {
-	struct command **at = &command->host->commands;
+	struct host *host = command->host;
+	struct command **at = &host->commands;
 
 	while (*at != command)
 		at = &(*at)->next;
 	*at = command->next;
-	reactor_timer_stop(command->host->fleet->reactor, &command->timer);
+	reactor_timer_stop(host->fleet->reactor, &command->timer);
 	call_stop(&command->call);
 	free(command->id);
 	free(command->execution);
@@ -36,6 +37,7 @@ void command_free(struct command *command)
 	free(command->revision);
 	free(command->why);
 	free(command);
+	host_command_over(host);
 }
 
 json_t *command_diagnostics(
@@ -116,15 +118,27 @@ static void complete(struct command *command)
 		on_completed);
 }
 
-static void finish(struct command *command)
+/* answer: to its completion; for ours it may have the next command. */
+static void finish(struct command *command, const json_t *answer)
 {
-	struct fleet *fleet = command->host->fleet;
+	struct host *host = command->host;
+	struct fleet *fleet = host->fleet;
+	const json_t *next = json_object_get(answer, "HostCommand");
 
 	if (is_failure(command))
 		fleet->counts.failed++;
 	else
 		fleet->counts.succeeded++;
 	command_free(command);
+	if (!json_is_object(next))
+		return;
+	if (!host->manner.kind->is_ours) {
+		host_note(host, NULL, "malformed", "a completion's answer has a command");
+		return;
+	}
+	reactor_timer_stop(fleet->reactor, &host->wake);
+	command_deliver(host, next);
+	host_command_over(host); /* should it not have been taken up */
 }
 
 static void on_completed(struct call *call, const struct call_result *result)
@@ -150,7 +164,7 @@ static void on_completed(struct call *call, const struct call_result *result)
 		complete(command);
 		return;
 	}
-	finish(command);
+	finish(command, result->body);
 }
 
 /* ---- the event */
@@ -235,10 +249,7 @@ static void on_acknowledged(struct call *call, const struct call_result *result)
 	} else if (status && strcmp(status, "Failed") == 0) {
 		command->is_refused = true;
 		command->state = COMMAND_SPECIFICATION;
-		call_start(&command->call, command->host, OPERATION_SPECIFICATION,
-			json_pack("{s:s, s:s}", "DeploymentExecutionId", command->execution,
-				"HostIdentifier", command->host->arn),
-			on_specification);
+		fetch_specification(command);
 	} else {
 		run(command);
 	}
@@ -258,28 +269,67 @@ static bool is_noop(const struct command *command)
 	       strcmp(command->event, "ApplicationStop") == 0;
 }
 
-static void decide(struct command *command, const struct specification *specification)
+static void decide(struct command *command, const struct order *order)
 {
 	struct host *host = command->host;
 	struct occasion occasion = {
 		.host = host->name,
 		.host_index = host->index,
 		.event = command->event,
-		.revision = specification->revision,
-		.creator = specification->creator,
+		.revision = order->revision,
+		.creator = order->creator,
 	};
 
-	command->deployment = xstrdup(specification->deployment);
-	command->revision = xstrdup(specification->revision);
+	command->deployment = xstrdup(order->deployment);
+	command->revision = xstrdup(order->revision);
 	scenario_behaviour(host->fleet->scenario, &occasion, &command->behaviour);
 	command->is_noop = is_noop(command);
 	host_note(host, command, "specified", command->is_noop ? "noop" : NULL);
+	acknowledge(command);
+}
+
+static void replace(char **text, const char *by)
+{
+	free(*text);
+	*text = xstrdup(by);
+}
+
+/* An order of ours must be newer than any before; one that is not was recorded and played
+ * again. */
+static bool keep_order(struct command *command, const struct specification *specification)
+{
+	const json_t *ours = json_object_get(specification->content, "Drover");
+	int64_t sequence = json_integer_value(json_object_get(ours, "Sequence"));
+	struct order *order = &command->host->order;
+
+	if (specification->is_ours && sequence <= order->sequence)
+		return false;
+	order->sequence = sequence;
+	replace(&order->execution, command->execution);
+	replace(&order->deployment, specification->deployment);
+	replace(&order->revision, specification->revision);
+	replace(&order->creator, specification->creator);
+	return true;
+}
+
+static bool may_believe(struct command *command, const struct specification *specification)
+{
+	if (specification->is_signed)
+		return true;
+	command->host->fleet->counts.unsigned_specifications++;
+	return !command->host->manner.kind->checks_signature;
 }
 
 static void on_specification(struct call *call, const struct call_result *result)
 {
 	struct command *command = container_of(call, struct command, call);
-	struct fleet *fleet = command->host->fleet;
+	struct host *host = command->host;
+	const struct specification_reader reader = {
+		.host_identifier = host->arn,
+		.execution = command->execution,
+		.event = command->event,
+		.is_ours = host->manner.kind->is_ours,
+	};
 	const struct specification *specification;
 	struct error err = ERROR_NONE;
 
@@ -289,26 +339,26 @@ static void on_specification(struct call *call, const struct call_result *result
 			complete(command);
 		else
 			command_free(command);
-		return;
-	}
-	if (result->why) {
+	} else if (result->why) {
 		fail_early(command, result->why);
-		return;
-	}
-	if (specification_read(&fleet->specifications, result->body, &specification, &err) <
-		0) {
+	} else if (specification_read(&host->fleet->specifications, result->body, &reader,
+			   &specification, &err) < 0) {
 		fail_early(command, err.text);
-		return;
+	} else if (!may_believe(command, specification)) {
+		fail_early(command, "the specification's signature is wrong");
+	} else if (!keep_order(command, specification)) {
+		fail_early(command, "the order is not newer than the one before");
+	} else {
+		decide(command, &host->order);
 	}
-	if (!specification->is_signed) {
-		fleet->counts.unsigned_specifications++;
-		if (command->host->manner.kind->checks_signature) {
-			fail_early(command, "the specification's signature is wrong");
-			return;
-		}
-	}
-	decide(command, specification);
-	acknowledge(command);
+}
+
+static void fetch_specification(struct command *command)
+{
+	call_start(&command->call, command->host, OPERATION_SPECIFICATION,
+		json_pack("{s:s, s:s}", "DeploymentExecutionId", command->execution,
+			"HostIdentifier", command->host->arn),
+		on_specification);
 }
 
 /* ---- delivery */
@@ -385,9 +435,9 @@ void command_deliver(struct host *host, const json_t *delivered)
 	host_note(host, command, "delivered", NULL);
 	if (report_again(host, command))
 		return;
-	command->call.loses_answer = false;
-	call_start(&command->call, host, OPERATION_SPECIFICATION,
-		json_pack("{s:s, s:s}", "DeploymentExecutionId", command->execution,
-			"HostIdentifier", host->arn),
-		on_specification);
+	if (host->manner.kind->is_ours && host->order.execution &&
+		strcmp(host->order.execution, command->execution) == 0)
+		decide(command, &host->order);
+	else
+		fetch_specification(command);
 }

@@ -81,6 +81,12 @@ static void on_polled(struct call *call, const struct call_result *result)
 		poll_later(host, pause_us);
 		return;
 	}
+	if (host->manner.kind->is_ours) {
+		command_deliver(host, delivered);
+		if (!host->commands && host->state == HOST_POLLING)
+			poll_later(host, pause_us);
+		return;
+	}
 	if (host->manner.kind->polls_after_command && count_running(host) < MOST_RUNNING)
 		pause_us = 0;
 	poll_later(host, pause_us);
@@ -102,6 +108,12 @@ static void on_wake(struct reactor_timer *timer)
 static void poll_later(struct host *host, uint64_t after_us)
 {
 	reactor_timer_set(host->fleet->reactor, &host->wake, after_us, on_wake);
+}
+
+void host_command_over(struct host *host)
+{
+	if (host->manner.kind->is_ours && host->state == HOST_POLLING && !host->commands)
+		poll_later(host, 0);
 }
 
 /* ---- start: probe, what a crash left, then polls */
@@ -133,7 +145,8 @@ static void report_unfinished(struct host *host)
 {
 	host->state = HOST_POLLING;
 	if (!host->unfinished) {
-		poll_now(host);
+		if (!host->commands || !host->manner.kind->is_ours)
+			poll_now(host);
 		return;
 	}
 	call_start(&host->report, host, OPERATION_COMPLETE,
@@ -250,6 +263,7 @@ void host_return(struct host *host)
 
 void host_done(struct host *host)
 {
+	host->state = HOST_OFF;
 	reactor_timer_stop(host->fleet->reactor, &host->wake);
 	call_stop(&host->poll);
 	call_stop(&host->report);
@@ -265,6 +279,10 @@ void host_done(struct host *host)
 		host->finished = trace->next;
 		trace_free(trace);
 	}
+	free(host->order.execution);
+	free(host->order.deployment);
+	free(host->order.revision);
+	free(host->order.creator);
 	free(host->name);
 	free(host->arn);
 	free(host->access_key);

@@ -43,10 +43,13 @@ struct host {
 	struct command *commands;
 	struct trace *unfinished; /* newest first */
 	struct trace *finished;
-	struct call report;     /* of what a crash left unfinished */
-	bool has_bundle;        /* an Install succeeded once */
-	uint64_t slow_until_us; /* told to slow down */
-	uint64_t pause_us;
+	struct call report; /* of what a crash left unfinished */
+	bool has_bundle;    /* an Install succeeded once */
+	uint64_t pause_us;  /* after being told to slow down */
+	struct order {
+		char *execution, *deployment, *revision, *creator;
+		int64_t sequence; /* the newest ever */
+	} order;                  /* the latest; kinds of ours fetch it once a deployment */
 };
 
 void host_start(struct host *host);
@@ -55,6 +58,9 @@ void host_start(struct host *host);
 void host_crash(struct host *host, bool is_silent, uint64_t return_us);
 void host_return(struct host *host);
 void host_done(struct host *host);
+
+/* A command of it ended: kinds of ours do one thing at a time and then ask for the next. */
+void host_command_over(struct host *host);
 
 /* For the record; command may be NULL. */
 void host_note(

@@ -49,6 +49,7 @@ static const struct kind kinds[] = {
 		.skips_running = true,
 		.checks_signature = true,
 		.knows_noop = true,
+		.is_ours = true,
 		.remembers = true,
 		.success = "Succeeded",
 	},

@@ -24,6 +24,7 @@ struct kind {
 	bool checks_signature;       /* of the specification */
 	bool tracks_one;             /* after a crash only the newest command is reported */
 	bool knows_noop;             /* says what has no script; otherwise nothing is a noop */
+	bool is_ours;                /* speaks doc/protocol.md beyond AWS's protocol */
 	bool remembers;              /* finished commands are reported again, not run again */
 	const char *success;         /* message of a success, before the note */
 };

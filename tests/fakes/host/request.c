@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/protocol.h"
 #include "base/sigv4.h"
 #include "endpoint.h"
 
@@ -39,12 +40,13 @@ int request_write(struct buf *ret, const struct request *request,
 		{ "X-Amz-Date", amz_date() },
 		{ "X-Amz-Target", request->target },
 		{ "X-Amz-Codedeploy-Agent-Version", request->version },
+		{ PROTOCOL_AGENT_HEADER, request->agent },
 	};
 	struct sigv4_request to_sign = {
 		.method = "POST",
 		.path = endpoint->path,
 		.headers = headers,
-		.n_headers = ARRAY_SIZE(headers) - (request->version ? 0 : 1),
+		.n_headers = 5 + (request->version ? 1 : 0) + (request->agent ? 1 : 0),
 		.payload_hash = hash,
 	};
 	int r;

@@ -14,6 +14,7 @@ struct request {
 	const char *region;
 	const char *user_agent;
 	const char *version; /* X-Amz-Codedeploy-Agent-Version; NULL: not sent, not an agent */
+	const char *agent;   /* PROTOCOL_AGENT_HEADER; NULL: not sent */
 	const char *access_key;
 	const char *secret;
 	const char *body;

@@ -9,6 +9,7 @@ struct error;
 
 /* What a host was told to deploy, and whether an agent may believe it. */
 struct specification {
+	bool is_ours;     /* in the form for agents of ours: CMS, bound to one host */
 	char *payload;    /* the signed text it was read from */
 	bool is_signed;   /* the signature is that of the certificate inside */
 	char *deployment; /* its id */
@@ -31,5 +32,12 @@ void specifications_done(struct specifications *specifications);
  * Returns 0 with *ret valid until SPECIFICATIONS_KEPT others were read, or -EBADMSG with the
  * sentence that an agent reports.
  */
+struct specification_reader {
+	const char *host_identifier;
+	const char *execution;
+	const char *event;
+	bool is_ours; /* which form it must have */
+};
 int specification_read(struct specifications *specifications, const json_t *answer,
-	const struct specification **ret, struct error *err);
+	const struct specification_reader *reader, const struct specification **ret,
+	struct error *err);
