@@ -11,6 +11,7 @@
 
 struct commands;
 struct deployments;
+struct desk;
 struct fleet;
 struct loop;
 struct settings;
@@ -24,6 +25,7 @@ struct parts {
 	struct settings *settings;
 	struct deployments *deployments;
 	struct commands *commands; /* the command service */
+	struct desk *desk;         /* of the core (desk.h); NULL in tests */
 	uint64_t started_ms;       /* when this run of the controller began */
 };
 

@@ -7,10 +7,13 @@
 #include "controller/call.h"
 #include "controller/turn.h"
 
+struct doorway;
+
 /* What all doors of the core share. */
 struct desk {
 	struct parts *parts;
 	struct turn turn;
+	struct doorway *doorways;
 	bool is_draining; /* calls are not parked any more */
 
 	/* Since the start. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/protocol.h"
 #include "base/time.h"
+#include "controller/answer.h"
 #include "controller/audit.h"
 #include "controller/auth.h"
 #include "controller/desk.h"
@@ -22,10 +23,6 @@
 
 #define TYPE_JSON "application/x-amz-json-1.1"
 #define TYPE_TEXT "text/plain; charset=utf-8"
-
-/* Times are seconds with three digits behind the point: more would show the error of binary
- * fractions. */
-enum { JSON_FLAGS = JSON_COMPACT | JSON_REAL_PRECISION(13) };
 
 static void request_free(struct request *request)
 {
@@ -62,7 +59,7 @@ void request_send(struct request *request)
 
 	if (request->doorway) {
 		/* Only text that jansson has taken is in there, so that it can be written. */
-		body = json_dumps(request->call.output, JSON_FLAGS);
+		body = json_dumps(request->call.output, ANSWER_FLAGS);
 		if (!body)
 			body = xstrdup("{}");
 		send_bytes(request, request->call.status, TYPE_JSON, body, strlen(body));

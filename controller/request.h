@@ -25,7 +25,7 @@ struct request {
 	struct connection *connection;
 	const struct operation *operation; /* NULL until known */
 	bool is_audited;
-	bool is_parked; /* and counted as that */
+	bool is_parked;           /* and counted as that */
 	char id[UUID_LENGTH + 1]; /* x-amzn-RequestId */
 	struct request *next_held;
 };
