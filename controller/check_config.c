@@ -221,7 +221,7 @@ static void check_door(struct check *check)
 			"cannot be run: %s; is the package complete?", strerror(errno));
 }
 
-void check_config(
+void settings_check(
 	const struct settings *settings, uint64_t now_ms, struct diagnostics *diagnostics)
 {
 	struct check check = {

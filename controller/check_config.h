@@ -13,5 +13,5 @@ struct settings;
  *
  * Reads files as whoever runs it; owner_become() comes first where that matters.
  */
-void check_config(
+void settings_check(
 	const struct settings *settings, uint64_t now_ms, struct diagnostics *diagnostics);

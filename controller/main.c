@@ -147,7 +147,7 @@ static int run_check_config(const struct options *options)
 	if (access(settings->path, R_OK) < 0)
 		diagnostics_add(&found, SEVERITY_ERROR, settings->path, 0, 0, "E-MODE",
 			"cannot be read by the owner of %s", settings->directory);
-	check_config(settings, time_now_ms(), &found);
+	settings_check(settings, time_now_ms(), &found);
 	print_findings(&found);
 	count_findings(settings->path, &found);
 	return found.n_errors > 0 ? STATUS_FAILED : STATUS_DONE;

@@ -6,15 +6,26 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "controller/commands.h"
 #include "controller/exchange.h"
 
 enum { WORD_MAX = 60 }; /* of what a client sent, in a sentence */
 
 static const struct operation *const codedeploy_tables[] = { application_operations,
-	config_operations, group_operations, instance_operations, revision_operations, NULL };
+	config_operations, group_operations, instance_operations, revision_operations,
+	deployment_operations, tag_operations, target_operations, NULL };
 static const struct operation *const command_tables[] = { command_operations, NULL };
 static const struct operation *const drover_tables[] = { NULL };
+
+static const struct {
+	const char *name;
+	enum api api;
+} prefixes[] = {
+	{ "CodeDeploy_20141006", API_CODEDEPLOY },
+	{ "CodeDeployCommandService_v20141006", API_COMMANDS },
+	{ "CodeDeployCommandService", API_COMMANDS }, /* enable_auth_policy */
+	{ "ApolloDeployControlService_mock", API_COMMANDS },
+	{ "Drover_20261120", API_DROVER },
+};
 
 static const char *const content_types[] = { "application/x-amz-json-1.1",
 	"application/x-amz-json-1.0", "application/json" };
@@ -90,13 +101,13 @@ static bool is_word(const char *word, const char *text, size_t n)
 /* By the n bytes before the dot. */
 static bool find_api(enum api *ret, const char *target, size_t n)
 {
-	for (const char *const *prefix = command_target_prefixes; *prefix; prefix++)
-		if (is_word(*prefix, target, n)) {
-			*ret = API_COMMANDS;
-			return true;
-		}
-	*ret = is_word("CodeDeploy_20141006", target, n) ? API_CODEDEPLOY : API_DROVER;
-	return *ret == API_CODEDEPLOY || is_word("Drover_20261120", target, n);
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		if (!is_word(prefixes[i].name, target, n))
+			continue;
+		*ret = prefixes[i].api;
+		return true;
+	}
+	return false;
 }
 
 /* An agent may be told of a path before our "/", and sends it along. */
