@@ -93,8 +93,7 @@ static call_fn *find_operation(const char *name)
 	return NULL;
 }
 
-/* JSON with ' for " */
-static json_t *parse(const char *text)
+json_t *api_parse(const char *text)
 {
 	cleanup_with(freep) char *copy = xstrdup(text);
 	json_error_t error;
@@ -116,14 +115,20 @@ static void on_ended(struct call *call)
 
 json_t *api_run(const char *operation, const char *input, int *ret_status)
 {
-	cleanup_with(json_decrefp) json_t *json = parse(input);
+	cleanup_with(json_decrefp) json_t *json = api_parse(input);
+
+	return api_run_json(operation, json, ret_status);
+}
+
+json_t *api_run_json(const char *operation, const json_t *input, int *ret_status)
+{
 	struct error err = ERROR_NONE;
 	struct call call;
 	json_t *output;
 
 	call_init(&call, &api_parts, on_ended);
 	call.operation = operation;
-	call.input = json;
+	call.input = input;
 	call.now_ms = api_now_ms;
 	call.who.is_root = true;
 	store_set_actor(api_parts.store, "", api_now_ms);
@@ -167,7 +172,7 @@ static bool is_alike(const json_t *given, const json_t *expected)
 
 void api_compare(const char *what, const json_t *given, const char *expected)
 {
-	cleanup_with(json_decrefp) json_t *json = parse(expected);
+	cleanup_with(json_decrefp) json_t *json = api_parse(expected);
 	cleanup_with(freep) char *is = json_dumps(given, ANSWER_FLAGS | JSON_ENCODE_ANY);
 	cleanup_with(freep) char *should_be = json_dumps(json, ANSWER_FLAGS | JSON_ENCODE_ANY);
 

@@ -30,6 +30,11 @@ void api_stop(void);
 /* The answer, 200 or not, for the caller to release; commits what was changed. */
 json_t *api_run(const char *operation, const char *input, int *ret_status);
 
+json_t *api_run_json(const char *operation, const json_t *input, int *ret_status);
+
+/* JSON with ' for ", for the caller to release. */
+json_t *api_parse(const char *text);
+
 /* It must succeed with this answer. */
 void api_expect(const char *operation, const char *input, const char *answer);
 
