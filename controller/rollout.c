@@ -84,6 +84,7 @@ void rollout_open(struct rollout *rollout)
 	rollout->heap = NULL;
 	rollout_order_make(rollout);
 	rollout_count_all(rollout);
+	rollout_late_make(rollout);
 	rollout_deadline_make(rollout);
 	rollout->told_ms = 0;
 }

@@ -163,6 +163,10 @@ struct target {
 	uint64_t deadline_ms;
 	uint32_t rank;
 	uint32_t heap_at; /* 1 more than its place; 0: no deadline */
+	/* Among those that vanished lately: 1 more than the target's number; 0: none. */
+	uint32_t vanished_before;
+	uint32_t vanished_after;
+	bool is_late; /* it is among them */
 };
 
 enum stop_rollback { STOP_ROLLBACK_AS_CONFIGURED, STOP_ROLLBACK, STOP_NO_ROLLBACK };
@@ -192,6 +196,10 @@ struct rollout {
 	uint32_t n_lost; /* not counted: failed because gone or silent, where that is skipped */
 	uint32_t n_vanished;
 	uint32_t n_touched;
+	/* Those that are gone since not longer than the window, the longest first. */
+	uint32_t first_late; /* 1 more than its number; 0: none */
+	uint32_t last_late;
+	uint32_t n_late;
 	uint64_t told_ms; /* the deadline last told */
 };
 

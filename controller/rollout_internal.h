@@ -59,3 +59,4 @@ int host_gone(struct turn *turn, uint32_t i);
 int host_back(struct turn *turn, uint32_t i);
 int host_held(struct turn *turn, uint32_t i, bool held);
 void rollout_unstrand(struct turn *turn);
+void rollout_late_make(struct rollout *rollout);
