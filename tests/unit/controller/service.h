@@ -134,7 +134,7 @@ static inline struct host *service_add_host(struct service *service, const char 
 	struct host *host = xcalloc(1, sizeof(*host));
 	struct key *key = xcalloc(1, sizeof(*key));
 
-	(void)snprintf(host->name, sizeof(host->name), "%s", name);
+	(void)snprintf(host->name, sizeof(host->name), "%.100s", name);
 	host->iam_arn = xasprintf("arn:aws:iam::000000000000:user/drover/%s", name);
 	host->instance_arn = xasprintf(
 		"arn:aws:codedeploy:local:000000000000:instance/%s", name);
@@ -142,8 +142,8 @@ static inline struct host *service_add_host(struct service *service, const char 
 	tags_set(&host->tags, "role", "web");
 	ck_assert_int_eq(fleet_add_host(service->fleet, host), 0);
 	store_put_host(service->store, host);
-	(void)snprintf(key->id, sizeof(key->id), "AKIA%s", name);
-	(void)snprintf(key->name, sizeof(key->name), "%s", name);
+	(void)snprintf(key->id, sizeof(key->id), "AKIA%.12s", name);
+	(void)snprintf(key->name, sizeof(key->name), "%.100s", name);
 	key->role = KEY_HOST;
 	key->user_arn = xstrdup(host->iam_arn);
 	key->applications = xstrdup("[]");
