@@ -48,6 +48,7 @@ static struct {
 	unsigned traits;
 	bool log;
 	unsigned linger_ms;
+	const char *only; /* the process name that counts; NULL: all */
 	const char *prefixes[16];
 	size_t n_prefixes;
 	int mount_fds[8];
@@ -76,6 +77,7 @@ static struct {
 } tree;
 
 static volatile sig_atomic_t lingered;
+static volatile sig_atomic_t lifted;
 
 static void usage(FILE *to)
 {
@@ -85,12 +87,16 @@ static void usage(FILE *to)
 		"  --kill=N             SIGKILL the whole tree before the N-th call\n"
 		"  --kill-after=N       the same, right after it\n"
 		"  --error=N:ENAME      the N-th call fails with ENOSPC, EIO, ...\n"
-		"  --error=N+:ENAME     and from then on every call that needs space\n"
+		"  --error=N+:ENAME     and from then on every call that needs space, until\n"
+		"                       SIGUSR1 comes\n"
 		"  --shutdown=N:MOUNT   at the N-th call shut the file system down without\n"
 		"                       flushing its log, then kill; may be repeated\n"
 		"  --below=DIRECTORY    count only calls on paths below; may be repeated\n"
 		"  --reads              count calls that read as well\n"
 		"  --syncs              count only calls that sync\n"
+		"  --sends              count what is sent over sockets as well\n"
+		"  --only=NAME          count only calls of processes of that name (comm); a\n"
+		"                       kill is theirs alone, and the rest goes on\n"
 		"  --linger=MS          let processes that outlive the command run on for so "
 		"long\n"
 		"  --log                a line for every call that counts\n"
@@ -202,11 +208,19 @@ static void shut_down(void)
 
 static bool fault_is_due(const struct call_site *site)
 {
-	if (options.kind == FAULT_NONE)
+	if (options.kind == FAULT_NONE || lifted)
 		return false;
 	if (options.for_good && tree.n_calls > options.n)
 		return call_traits(site->call) & CALL_ALLOCATES;
 	return tree.n_calls == options.n;
+}
+
+static void fault_kill(const struct task *task)
+{
+	if (options.only)
+		(void)kill(task->id, SIGKILL);
+	else
+		tree_kill();
 }
 
 /* The task stands before the call. */
@@ -220,7 +234,7 @@ static void fault_strike(struct task *task)
 		tree_kill();
 		break;
 	case FAULT_KILL:
-		tree_kill();
+		fault_kill(task);
 		break;
 	case FAULT_KILL_AFTER:
 		task->last_words = true;
@@ -235,16 +249,43 @@ static void fault_strike(struct task *task)
 	}
 }
 
+static bool task_is_chosen(pid_t id)
+{
+	char path[64];
+	char name[32] = "";
+	FILE *file;
+
+	if (!options.only)
+		return true;
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", id);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(name, sizeof(name), file))
+		name[0] = '\0';
+	(void)fclose(file);
+	name[strcspn(name, "\n")] = '\0';
+	return strcmp(name, options.only) == 0;
+}
+
+static bool site_is_chosen(const struct call_site *site)
+{
+	return path_is_chosen(site->path) || (site->other[0] && path_is_chosen(site->other)) ||
+	       (call_traits(site->call) & CALL_SENDS);
+}
+
 static bool site_read(struct call_site *site, pid_t id)
 {
 	struct __ptrace_syscall_info info;
 
+	if (!task_is_chosen(id))
+		return false;
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, id, sizeof(info), &info) <= 0 ||
 		info.op != PTRACE_SYSCALL_INFO_SECCOMP)
 		return false;
 	return call_look_at(site, id, info.seccomp.nr, (uint64_t *)info.seccomp.args,
 		       options.traits) &&
-	       (path_is_chosen(site->path) || (site->other[0] && path_is_chosen(site->other)));
+	       site_is_chosen(site);
 }
 
 static void on_call(struct task *task)
@@ -274,7 +315,7 @@ static void on_call(struct task *task)
 static void on_call_end(struct task *task)
 {
 	if (task->last_words) {
-		tree_kill();
+		fault_kill(task);
 		return;
 	}
 	if (task->error && task_set_result(task->id, -task->error) < 0 && errno != ESRCH)
@@ -412,7 +453,7 @@ static int report(void)
 		(void)fprintf(options.output, "struck at %s\n", tree.fired_at);
 	else if (options.kind != FAULT_NONE)
 		(void)fprintf(options.output, "call %lu was not reached\n", options.n);
-	if (tree.fired && options.kind != FAULT_ERROR)
+	if (tree.fired && options.kind != FAULT_ERROR && !options.only)
 		return EXIT_KILLED;
 	if (WIFSIGNALED(tree.status)) {
 		(void)fprintf(options.output, "signal %d\n", WTERMSIG(tree.status));
@@ -501,6 +542,8 @@ static const struct option known[] = {
 	{ "below",      required_argument, NULL, 'b' },
 	{ "reads",      no_argument,       NULL, 'r' },
 	{ "syncs",      no_argument,       NULL, 'y' },
+	{ "sends",      no_argument,       NULL, 'm' },
+	{ "only",       required_argument, NULL, 'p' },
 	{ "linger",     required_argument, NULL, 'l' },
 	{ "log",        no_argument,       NULL, 'v' },
 	{ "output",     required_argument, NULL, 'o' },
@@ -541,6 +584,12 @@ static void option_take(int option)
 	case 'y':
 		options.traits = CALL_SYNCS;
 		break;
+	case 'm':
+		options.traits |= CALL_SENDS;
+		break;
+	case 'p':
+		options.only = optarg;
+		break;
 	case 'l':
 		options.linger_ms = (unsigned)strtoul(optarg, NULL, 10);
 		break;
@@ -574,10 +623,19 @@ static void parse(int argc, char **argv)
 	}
 }
 
+static void on_lift(int signal)
+{
+	(void)signal;
+	lifted = 1;
+}
+
 int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = on_lift, .sa_flags = SA_RESTART };
+
 	options.output = stderr;
 	parse(argc, argv);
+	(void)sigaction(SIGUSR1, &action, NULL);
 	command_start(argv + optind);
 	tree_follow();
 	return report();

@@ -60,6 +60,7 @@ struct call {
 #define A (CALL_CHANGES | CALL_ALLOCATES)
 #define S CALL_SYNCS
 #define R CALL_READS
+#define M CALL_SENDS
 #define CALL(name) __NR_##name, #name
 
 /* clang-format off */
@@ -140,6 +141,8 @@ static const struct call calls[] = {
 	{ CALL(listxattr),         R, ALWAYS,      NO, 0, NO, NO },
 	{ CALL(llistxattr),        R, ALWAYS,      NO, 0, NO, NO },
 	{ CALL(flistxattr),        R, ALWAYS,      0, NO, NO, NO },
+	{ CALL(sendmsg),           M, ALWAYS,      0, NO, NO, NO },
+	{ CALL(sendto),            M, ALWAYS,      0, NO, NO, NO },
 };
 /* clang-format on */
 
@@ -374,9 +377,10 @@ unsigned call_traits(const struct call *call)
 void calls_print(void)
 {
 	for (size_t i = 0; i < N_CALLS; i++)
-		(void)printf("%-16s%s%s%s%s\n", calls[i].name,
+		(void)printf("%-16s%s%s%s%s%s\n", calls[i].name,
 			calls[i].traits & CALL_CHANGES ? " changes" : "",
 			calls[i].traits & CALL_ALLOCATES ? " allocates" : "",
 			calls[i].traits & CALL_SYNCS ? " syncs" : "",
-			calls[i].traits & CALL_READS ? " reads" : "");
+			calls[i].traits & CALL_READS ? " reads" : "",
+			calls[i].traits & CALL_SENDS ? " sends" : "");
 }

@@ -9,13 +9,14 @@
 
 /*
  * The system calls that a fault can strike: what changes a file system, what makes it durable,
- * and (when asked for) what reads it.
+ * and (when asked for) what reads it, and what is sent over sockets.
  */
 enum call_traits {
 	CALL_CHANGES = 1,
 	CALL_SYNCS = 2,
 	CALL_READS = 4,
 	CALL_ALLOCATES = 8, /* may need space: what a full disk refuses */
+	CALL_SENDS = 16,    /* says something to another process */
 };
 
 struct call;

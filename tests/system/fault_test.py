@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import sys
 
 import faults
 
@@ -60,6 +61,35 @@ def check_errors(directory):
     tap.ok(done.status == 1 and "Input/output error" in done.text, "a sync can fail", [done.report, done.text])
 
 
+def check_one_process(directory):
+    """Of a tree only the processes of one name count, and a kill is theirs alone."""
+    os.chdir(directory)
+    script = "mkdir one; ln -s nowhere linked; mkdir two"
+    done = sh(script, "--only=ln")
+    tap.ok(done.calls == 1 and done.status == 0, "with --only the calls of others do not count", [done.report])
+    for how in ("kill", "kill-after"):
+        for name in ("one", "two"):
+            os.rmdir(name)
+        os.unlink("linked")
+        done = sh(script, "--only=ln", f"--{how}=1")
+        tap.ok(done.status == 0 and done.struck is not None and os.path.exists("two")
+               and os.path.lexists("linked") == (how == "kill-after"),
+               f"with --only --{how} the rest of the tree goes on", [done.report, done.text])
+        if how == "kill":
+            os.symlink("nowhere", "linked")
+    sends = "import socket; a, b = socket.socketpair(); a.sendmsg([b'x']); a.send(b'y'); b.recv(9)"
+    done = faults.run([sys.executable, "-c", sends], fault=["--sends", f"--below={directory}"])
+    tap.ok(done.calls == 2 and done.status == 0, "with --sends what is sent counts, below or not", [done.report, done.text])
+
+
+def check_lift(directory):
+    """An error that stays ends with SIGUSR1."""
+    os.chdir(directory)
+    done = sh("mkdir one || echo full; kill -USR1 $(ps -o ppid= $$); sleep 0.2; mkdir two", "--error=1+:ENOSPC")
+    tap.ok(done.text.endswith("full\n") and not os.path.exists("one") and os.path.exists("two"),
+           "SIGUSR1 lifts an error that stays", [done.report, done.text])
+
+
 def check_speed(directory):
     os.chdir(directory)
     done = sh("i=0; while [ $i -lt 20 ]; do sh -c : ; i=$((i + 1)); done; echo x >quick", "--kill=3")
@@ -69,7 +99,7 @@ def check_speed(directory):
 def main():
     directory = faults.scratch()
     try:
-        for number, check in enumerate((check_counting, check_kills, check_errors, check_speed)):
+        for number, check in enumerate((check_counting, check_kills, check_errors, check_one_process, check_lift, check_speed)):
             place = os.path.join(directory, str(number))
             os.mkdir(place)
             check(place)
