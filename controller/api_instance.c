@@ -106,7 +106,7 @@ static void register_instance(struct call *call)
 			"No ARN is given: set \"iamUserArn\" or \"iamSessionArn\"");
 	if (session_arn && user_arn)
 		check_fail(&check, CHECK_FORM, "MultipleIamArnsProvidedException",
-			"Both \"iamUserArn\" and \"iamSessionArn\" are given; give one");
+			"\"iamUserArn\" and \"iamSessionArn\" are both given; give one");
 	if (!check_passed(&check) ||
 		fail_if_taken(call, name, user_arn ? user_arn : session_arn, !user_arn))
 		return;

@@ -110,6 +110,7 @@ extern const struct operation instance_operations[];
 extern const struct operation revision_operations[];
 extern const struct operation deployment_operations[];
 extern const struct operation tag_operations[];
+extern const struct operation foreign_operations[];
 extern const struct operation target_operations[];
 extern const struct operation key_operations[];
 extern const struct operation status_operations[];

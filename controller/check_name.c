@@ -124,7 +124,7 @@ static void check_tag(struct check *check, const char *member, size_t i, const c
 
 	if (key_length == 0 || key_length > TAG_KEY_LENGTH)
 		check_fail(check, CHECK_FORM, invalid,
-			"Tag %zu of \"%s\" has a key of %zu characters; it must have 1 to %d",
+			"\"Key\" of tag %zu of \"%s\" has %zu characters; it must have 1 to %d",
 			i + 1, member, key_length, TAG_KEY_LENGTH);
 	else if (value_length > TAG_VALUE_LENGTH)
 		check_fail(check, CHECK_FORM, invalid,

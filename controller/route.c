@@ -12,7 +12,7 @@ enum { WORD_MAX = 60 }; /* of what a client sent, in a sentence */
 
 static const struct operation *const codedeploy_tables[] = { application_operations,
 	config_operations, group_operations, instance_operations, revision_operations,
-	deployment_operations, tag_operations, target_operations, NULL };
+	deployment_operations, tag_operations, target_operations, foreign_operations, NULL };
 static const struct operation *const command_tables[] = { command_operations, NULL };
 static const struct operation *const drover_tables[] = { NULL };
 

@@ -63,7 +63,7 @@ ERRORS = [
     (("create-deployment-group", *GROUP, "--deployment-group-name", "a/b"), "InvalidDeploymentGroupNameException",
      "a/b"),
     (("create-deployment-group", "--application-name", "shop", "--deployment-group-name", "new", "--service-role-arn",
-      "nobody"), "InvalidRoleException", "nobody"),
+      "nobody"), "InvalidInputException", "nobody"),
     ((*NEW_GROUP, "--deployment-config-name", "nosuch"), "DeploymentConfigDoesNotExistException", "nosuch"),
     ((*NEW_GROUP, "--on-premises-instance-tag-filters", [{"Key": "k", "Type": "SOMETIMES"}]), "InvalidTagException",
      "SOMETIMES"),

@@ -64,6 +64,12 @@ static const struct {
 	{ "ListDeploymentTargets", "{'deploymentId':'d-ABCDEF123','targetFilters':{'TargetStatus':['Failed']},'nextToken':'00'}" },
 	{ "GetDeploymentTarget", "{'deploymentId':'d-ABCDEF123','targetId':'web-1'}" },
 	{ "BatchGetDeploymentTargets", "{'deploymentId':'d-ABCDEF123','targetIds':['web-1']}" },
+	{ "ContinueDeployment", "{'deploymentId':'d-ABCDEF123','deploymentWaitType':'READY_WAIT'}" },
+	{ "SkipWaitTimeForInstanceTermination", "{'deploymentId':'d-ABCDEF123'}" },
+	{ "PutLifecycleEventHookExecutionStatus", "{'deploymentId':'d-ABCDEF123','lifecycleEventHookExecutionId':'x','status':'Failed'}" },
+	{ "ListGitHubAccountTokenNames", "{'nextToken':''}" },
+	{ "DeleteGitHubAccountToken", "{'tokenName':'x'}" },
+	{ "DeleteResourcesByExternalId", "{'externalId':'x'}" },
 	/* Last, since they rename what the others name. */
 	{ "UpdateDeploymentGroup", "{'applicationName':'shop','currentDeploymentGroupName':'prod','deploymentConfigName':'c'," ROLE "," SETTINGS
 		",'ec2TagSet':{'ec2TagSetList':[[" FILTER "]]},'onPremisesInstanceTagFilters':[" FILTER "],'newDeploymentGroupName':'prod'}" },
@@ -76,7 +82,7 @@ static const char *const wrong[] = { "null", "true", "7", "-9223372036854775808"
 
 static const struct operation *const tables[] = { application_operations, config_operations,
 	group_operations, instance_operations, revision_operations, tag_operations,
-	deployment_operations, target_operations };
+	deployment_operations, target_operations, foreign_operations };
 
 static json_t *long_text;
 
