@@ -416,6 +416,28 @@ void fleet_each_group(const struct fleet *fleet,
 	twalk_r(fleet->groups, visit_group, &visit);
 }
 
+struct key_visit {
+	void (*on_key)(void *context, struct key *key);
+	void *context;
+};
+
+static void visit_key(const void *node, VISIT order, void *closure)
+{
+	const struct named *named = *(struct named *const *)node;
+	const struct key_visit *visit = closure;
+
+	if (order == postorder || order == leaf)
+		visit->on_key(visit->context, named->object);
+}
+
+void fleet_each_key(const struct fleet *fleet, void (*on_key)(void *context, struct key *key),
+	void *context)
+{
+	struct key_visit visit = { on_key, context };
+
+	twalk_r(fleet->keys, visit_key, &visit);
+}
+
 struct choice {
 	const struct group *group;
 	struct host **hosts;

@@ -64,11 +64,14 @@ void fleet_remove_key(struct fleet *fleet, struct key *key);
  */
 void fleet_deregister_host(struct fleet *fleet, struct host *host, uint64_t now_ms);
 
-/* The registered hosts; all groups. By name; the callback must not add or remove. */
+/* The registered hosts; all groups; all keys. By name, keys by id; the callback must not add or
+ * remove. */
 void fleet_each_host(const struct fleet *fleet,
 	void (*on_host)(void *context, struct host *host), void *context);
 void fleet_each_group(const struct fleet *fleet,
 	void (*on_group)(void *context, struct group *group), void *context);
+void fleet_each_key(const struct fleet *fleet, void (*on_key)(void *context, struct key *key),
+	void *context);
 
 /* The registered hosts that a group selects, sorted by name, for the caller to free. */
 size_t fleet_select(
