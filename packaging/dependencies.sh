@@ -77,6 +77,7 @@ system | systemd-container       | systemd-container
 demo   | curl                    | curl
 demo   | nginx-light/nginx-core/nginx-full/nginx-extras | nginx
 demo   | procps                  | procps-ng
+demo   | awscli                  | awscli2
 END
 }
 

@@ -4,8 +4,10 @@
 # Drover's main job, shown once from end to end:  sh packaging/quickstart.sh [DIR]
 #
 # Installs the packages it needs, builds Drover, and deploys a small web site to this machine: a first revision, a
-# second one, a third one that is broken, and back. Everything it writes is below DIR; without DIR in a temporary
-# directory that is removed at the end. The exit status is 0 only if everything happened as it is told here.
+# second one, a third one that is broken, and back. Then it starts a controller on loopback, and AWS's command line
+# rolls a revision over a fleet of simulated hosts, half at a time, and one that is broken. Everything it writes is
+# below DIR; without DIR in a temporary directory that is removed at the end. The exit status is 0 only if everything
+# happened as it is told here.
 set -eu
 
 source=$(cd "$(dirname "$0")/.." && pwd)
@@ -38,6 +40,9 @@ run() {
     "$@" || status=$?
     [ "$status" -eq "$expected" ] || die "that ended with status $status, not with $expected"
 }
+
+# shellcheck source=packaging/quickstart_fleet.sh
+. "$source/packaging/quickstart_fleet.sh"
 
 drover_agent() {
     verb=$1
@@ -85,6 +90,7 @@ stop_site() {
 at_exit() {
     status=$?
     trap - EXIT
+    stop_fleet
     stop_site
     if [ "$temporary" = yes ] && [ "$status" -eq 0 ]; then
         rm -rf --one-file-system "$dir"
@@ -122,14 +128,15 @@ echo "DIR is $dir"
 
 step "Build Drover, and install it below DIR"
 if [ -e "$dir/build/build.ninja" ]; then
-    meson configure "$dir/build" --prefix "$dir/drover" --sysconfdir "$dir/drover/etc" >"$dir/build.log"
+    meson configure "$dir/build" -Ddemo=true --prefix "$dir/drover" --sysconfdir "$dir/drover/etc" >"$dir/build.log"
 else
-    meson setup "$dir/build" "$source" --buildtype=release -Dtests=false --prefix "$dir/drover" \
+    meson setup "$dir/build" "$source" --buildtype=release -Dtests=false -Ddemo=true --prefix "$dir/drover" \
         --sysconfdir "$dir/drover/etc" >"$dir/build.log" 2>&1 || { cat "$dir/build.log" && die "cannot configure"; }
 fi
 ninja -C "$dir/build" install >>"$dir/build.log" 2>&1 || { tail -n 40 "$dir/build.log" && die "cannot build"; }
-PATH=$dir/drover/bin:$dir/drover/sbin:$PATH
+PATH=$dir/drover/bin:$dir/drover/sbin:$dir/build/tests/fakes/host:$PATH
 run 0 drover-agent --version
+run 0 droverd --version
 
 port=$(free_port)
 for revision in 1.0.0 1.1.0 1.2.0-broken; do
@@ -166,7 +173,10 @@ drover_agent rollback
 show_page 1.1.0
 [ ! -e "$dir/site/www/home.html" ] || die "home.html of 1.2.0-broken should be gone"
 
-step "Clean up: stop nginx$([ "$temporary" = no ] || echo ", remove DIR")"
+show_fleet
+
+step "Clean up: stop the hosts, the controller and nginx$([ "$temporary" = no ] || echo ", remove DIR")"
+stop_fleet
 stop_site
 ! curl --silent --max-time 5 --noproxy '*' --output /dev/null "http://127.0.0.1:$port/" || die "nginx is still there"
 echo
