@@ -92,6 +92,18 @@ static int keep(int fd, const char *temporary, const char *path, struct error *e
 	return r < 0 ? error_set(err, r, "cannot sync directory %s: %m", directory) : 0;
 }
 
+/* With what SQLite may leave beside it when the disk is full. */
+static void remove_temporary(const char *temporary)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		cleanup_with(freep) char *path = xasprintf("%s%s", temporary, suffixes[i]);
+
+		(void)unlink(path); /* mostly not there */
+	}
+}
+
 int store_backup_file(const char *database, const char *path, struct error *err)
 {
 	cleanup_with(freep) char *temporary = xasprintf("%s.tmp", path);
@@ -101,7 +113,7 @@ int store_backup_file(const char *database, const char *path, struct error *err)
 
 	if (r < 0)
 		return r;
-	(void)unlink(temporary); /* of one that was interrupted */
+	remove_temporary(temporary); /* of one that was interrupted */
 	fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set(err, -errno, "cannot make %s: %m", temporary);
@@ -111,7 +123,7 @@ int store_backup_file(const char *database, const char *path, struct error *err)
 	if (r == 0)
 		r = keep(fd, temporary, path, err);
 	if (r < 0)
-		(void)unlink(temporary);
+		remove_temporary(temporary);
 	return r;
 }
 

@@ -233,8 +233,9 @@ int workplace_commit(struct workplace *workplace, struct error *err)
 {
 	int r = settle_directories(workplace, err);
 
-	if (r == 0 && fchmod(workplace->fd, 0700) < 0)
-		r = error_set(err, -errno, "cannot set the mode of %s: %m", workplace->path);
+	if (r == 0 && (owner_give(workplace->owner, workplace->fd) < 0 ||
+			      fchmod(workplace->fd, 0700) < 0))
+		r = error_set(err, -errno, "cannot hand over %s: %m", workplace->path);
 	for (size_t i = 0; i < N_RESULTS && r == 0; i++)
 		r = move(workplace, i, err);
 	if (r < 0)
@@ -242,5 +243,9 @@ int workplace_commit(struct workplace *workplace, struct error *err)
 	closep(&workplace->work_fd);
 	workplace->work_fd = -1;
 	(void)unlinkat(workplace->fd, WORK, AT_REMOVEDIR); /* empty; harms nobody if left */
-	return settle_directory(workplace, workplace->fd, ".", err);
+	if (fsync(workplace->fd) < 0)
+		return error_set(err, -errno,
+			"%s is complete, but perhaps not on disk yet (run sync): %m",
+			workplace->path);
+	return 0;
 }
