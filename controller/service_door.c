@@ -108,8 +108,10 @@ static void on_door_exit(struct loop_child *child, const siginfo_t *info)
 	}
 	if (door->service->core_pid == 0)
 		return; /* ended with the core, and starts with it */
-	log_warning("door %zu %s; its clients come back to the others", door->number,
-		service_describe_end(info).text);
+	/* With status 0 it has lost its core, whose end we are about to hear of. */
+	if (info->si_code != CLD_EXITED || info->si_status != 0)
+		log_warning("door %zu %s; its clients come back to the others", door->number,
+			service_describe_end(info).text);
 	door_start_later(door);
 }
 

@@ -94,10 +94,10 @@ class Client:
                 self.connection.request("POST", "/", body, headers)
                 answer = self.connection.getresponse()
                 return answer.status, answer.headers, answer.read()
-            except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
+            except (http.client.HTTPException, OSError) as failure:
                 self.connection.close()
                 self.connection = None
-                if not again:
+                if not again or not isinstance(failure, (http.client.RemoteDisconnected, ConnectionError)):
                     raise
         raise AssertionError
 
