@@ -329,6 +329,8 @@ static ssize_t receive(struct channel *channel, struct error *err)
 	n = recvmsg(channel->fd, &msg, MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
+	if (n < 0 && errno == ECONNRESET)
+		return 0; /* closed before it had read all of ours */
 	if (n < 0)
 		return error_set(err, -errno, "cannot read from the channel: %m");
 	r = take_control(channel, &msg, (size_t)n, err);
@@ -410,6 +412,12 @@ static int send_some(struct channel *channel, struct error *err)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			/* Its last words may be waiting: the end is told behind them. */
+			channel->is_unheard = true;
+			drop_queue(channel);
+			return 0;
+		}
 		if (n < 0)
 			return error_set(err, -errno, "cannot write to the channel: %m");
 		note_sent(channel, channel->first, (size_t)n);
@@ -507,7 +515,7 @@ static struct channel_chunk *add_chunk(struct channel *channel, size_t n, size_t
 
 static int check_send(const struct channel *channel, size_t n, size_t n_fds)
 {
-	if (!channel->is_running || channel->failure.code < 0)
+	if (!channel->is_running || channel->is_unheard || channel->failure.code < 0)
 		return -EPIPE;
 	if (n > channel->limits.payload_bytes || n_fds > CHANNEL_MAX_FDS)
 		return -EMSGSIZE;

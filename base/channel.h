@@ -46,8 +46,8 @@ struct channel_events {
 	int (*on_message)(
 		struct channel *channel, struct channel_message *message, struct error *err);
 
-	/* The channel is stopped, once. why->code is 0 if the other end closed it between
-	 * messages. */
+	/* The channel is stopped, once. why->code is 0 if the other end is gone, between
+	 * messages: whether it closed or died. What it had sent was handed over before. */
 	void (*on_closed)(struct channel *channel, const struct error *why);
 
 	/* channel_is_full() was true; now the rest is short again. May be NULL. */
@@ -74,6 +74,7 @@ struct channel {
 	struct loop_later later;
 	bool is_running;
 	bool is_paused;
+	bool is_unheard;      /* nobody reads at the other end; it may have written before */
 	struct error failure; /* met outside of a callback: told in the next turn */
 
 	char *in;
@@ -102,7 +103,7 @@ void channel_stop(struct channel *channel);
  * Queues a message; it leaves at the end of this turn of the loop, in order. `fds` are taken
  * over, on failure too. Returns 0, -EMSGSIZE for a payload or descriptors beyond the limits
  * (CHANNEL_MAX_FDS for those), -ENOBUFS if the queue has no room, -EPIPE if the channel is
- * stopped; nothing is queued then.
+ * stopped or nobody reads at the other end; nothing is queued then.
  */
 int channel_send(struct channel *channel, uint32_t type, uint64_t id, const void *payload,
 	size_t n, const int *fds, size_t n_fds);
@@ -115,6 +116,6 @@ bool channel_flush(struct channel *channel);
 bool channel_is_full(const struct channel *channel);
 
 /* Reads nothing, and hands nothing over, until channel_resume(); neither is an end noticed
- * meanwhile, unless by sending. */
+ * meanwhile. */
 void channel_pause(struct channel *channel);
 void channel_resume(struct channel *channel);

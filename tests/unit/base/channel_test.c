@@ -508,16 +508,24 @@ START_TEST(a_paused_reader_gets_nothing_and_all_of_it_later)
 }
 END_TEST
 
-START_TEST(a_reader_that_is_gone_is_noticed_by_sending)
+START_TEST(what_the_other_end_said_last_arrives_although_it_is_gone)
 {
+	cleanup_with(buf_done) struct buf text = { 0 };
 	struct end end;
 
 	setup(&end);
-	channel_pause(&end.channel);
-	(void)close(take_fd(&raw));
+	put(&text, 1, 1, "farewell");
+	give(text.data, text.len);
 	ck_assert_int_eq(channel_send(&end.channel, 1, 1, "x", 1, NULL, 0), 0);
-	run(&end, 1);
-	ck_assert_int_eq(end.why.code, -EPIPE);
+	ck_assert(channel_flush(&end.channel)); /* never read: the end is a reset */
+	(void)close(take_fd(&raw));
+	ck_assert_int_eq(channel_send(&end.channel, 1, 1, "y", 1, NULL, 0), 0);
+	ck_assert(channel_flush(&end.channel));
+	ck_assert_int_eq(channel_send(&end.channel, 1, 1, "z", 1, NULL, 0), -EPIPE);
+	run(&end, 9);
+	ck_assert_str_eq(end.seen.data, "1:1:farewell;");
+	ck_assert(end.is_closed);
+	ck_assert_int_eq(end.why.code, 0);
 	teardown(&end);
 }
 END_TEST
@@ -550,4 +558,5 @@ TESTS("channel", messages_arrive_whole_wherever_the_bytes_are_cut,
 	long_messages_with_descriptors_pass_a_tiny_socket_in_order,
 	a_sender_is_told_when_the_queue_is_full_and_when_it_is_drained,
 	what_is_too_long_is_not_sent, a_paused_reader_gets_nothing_and_all_of_it_later,
-	a_reader_that_is_gone_is_noticed_by_sending, what_is_no_socket_is_closed_and_refused)
+	what_the_other_end_said_last_arrives_although_it_is_gone,
+	what_is_no_socket_is_closed_and_refused)
