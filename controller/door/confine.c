@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,6 +14,19 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+
+/* A sanitizer looks for leaks at the end by opening files and tracing itself: builds with one
+ * are for tests, and are not locked in. gcc says so by a macro, clang by a feature. */
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED true
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED false
+#endif
 
 /* The same numbers everywhere; kernel headers may be older than the kernel. */
 enum {
@@ -141,9 +155,9 @@ int confine(struct error *err)
 {
 	int r = close_ways_in(err);
 
-	if (r == 0)
+	if (r == 0 && !IS_SANITIZED)
 		r = forbid_files(err);
-	if (r == 0)
+	if (r == 0 && !IS_SANITIZED)
 		r = filter_system_calls(err);
 	return r;
 }

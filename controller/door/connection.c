@@ -240,16 +240,12 @@ void connection_answered(struct connection *connection)
 {
 	struct buf early = connection->early;
 
-	if (!connection->keeps_open && connection->is_refused) {
+	if (!connection->keeps_open) {
 		stream_finish(&connection->stream);
 		drop_parser(connection);
 		buf_done(&connection->body);
 		connection_measure(connection);
 		connection_enter(connection, CONNECTION_LINGERING);
-		return;
-	}
-	if (!connection->keeps_open) {
-		connection_close(connection, true);
 		return;
 	}
 	connection_enter(connection, CONNECTION_IDLE);

@@ -20,8 +20,10 @@ struct exchange_answer;
  * this connection, and nothing else happens.
  *
  *   HANDSHAKE -> HEAD -> BODY -> PARKED -> WRITING -> IDLE -> HEAD ...
- *                                            `------> LINGERING (refused: what it still sends
- *                                                     is thrown away, so that it can read why)
+ *                                            `------> LINGERING
+ *
+ * LINGERING is how a connection ends behind an answer: closed at once with bytes unread, it
+ * would be reset, and the answer lost on its way. What still comes is thrown away.
  */
 enum connection_state {
 	CONNECTION_HANDSHAKE,
@@ -51,7 +53,6 @@ struct connection {
 	bool is_announced;
 	bool is_head;    /* the request's method */
 	bool keeps_open; /* behind the answer */
-	bool is_refused; /* behind which bytes may follow that nobody reads */
 
 	struct http_parser *parser; /* of the request that is under way, or NULL */
 	struct buf body;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "controller/door/connection.h"
 #include "controller/door/door.h"
@@ -73,7 +74,7 @@ static void send_answer(struct connection *connection, const struct http_respons
 
 	buf_clear(text);
 	if (http_format_head(text, response, time_now_ms()) < 0) {
-		/* A core whose headers are none is not to be believed further. */
+		log_error("an answer of the core has a header that is none");
 		connection_close(connection, false);
 		return;
 	}
@@ -139,7 +140,6 @@ void connection_refuse(struct connection *connection, int status, const char *re
 	n = snprintf(body, sizeof(body), "{\"__type\":\"%s\",\"message\":\"%s\"}",
 		type_of(status), reason);
 	response.content_length = (uint64_t)n;
-	connection->is_refused = true;
 	connection->request = 0;
 	send_answer(connection, &response, body, (size_t)n);
 }

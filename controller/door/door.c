@@ -18,7 +18,7 @@
 enum {
 	SLOT_BITS = 20,
 	EXPIRES_A_TURN = 1000,
-	LOOP_TURNS = 16,
+	LOOP_TURNS = 8,               /* some hundred answers each */
 	KEPT_TEXT_BYTES = 256 * 1024, /* of the scratch buffer */
 	LOOP_EVENT = 0,               /* of epoll; listeners follow, then ids of connections */
 };

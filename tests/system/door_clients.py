@@ -99,13 +99,14 @@ class Door:
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         try:
-            self.process.wait(5)
+            status = self.process.wait(10 * SLOW)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
+            status = self.process.wait()
         self.process.stdout.close()
-        if kind:
+        if kind or status not in (0, -9):  # a case may have killed it
             print("\n".join(f"# {line}" for line in self.errors().splitlines()))
+        assert kind or status in (0, -9), f"the door ended badly: {status}"
 
     def line(self):
         line = self.process.stdout.readline()

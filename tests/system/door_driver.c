@@ -429,7 +429,9 @@ static void on_command(struct loop_io *io, uint32_t revents)
 
 	(void)revents;
 	if (n <= 0) {
-		loop_exit(driver->loop, 0);
+		/* Without a core the door ends; how, is our status. */
+		loop_io_stop(io);
+		channel_stop(&driver->channel);
 		return;
 	}
 	buf_append(&driver->line, data, (size_t)n);
@@ -448,8 +450,10 @@ static void on_exit_of_door(struct loop_child *child, const siginfo_t *info)
 {
 	struct driver *driver = container_of(child, struct driver, child);
 
+	bool is_well = info->si_code == CLD_EXITED && info->si_status == 0;
+
 	printf("exit %d\n", info->si_code == CLD_EXITED ? info->si_status : -info->si_status);
-	loop_exit(driver->loop, 0);
+	loop_exit(driver->loop, is_well ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* ---- beginning */
@@ -523,7 +527,5 @@ int main(int argc, char **argv)
 	start_door(&driver, argv[1], listeners);
 	send_settings(&driver);
 	(void)fflush(stdout);
-	if (loop_run(driver.loop, &err) < 0)
-		die_of(&err);
-	return 0;
+	return loop_run(driver.loop, &err);
 }
