@@ -38,20 +38,6 @@ static void fail_taken(struct call *call, const char *name)
 		"There is an application of the name %s already; choose another name", name);
 }
 
-static void check_platform(struct check *check)
-{
-	static const char invalid[] = "InvalidComputePlatformException";
-	static const char *const platforms[] = { "Server", "Lambda", "ECS", NULL };
-	int platform = check_word(
-		check, check->call->input, "computePlatform", platforms, invalid);
-
-	if (platform > 0)
-		check_fail(check, CHECK_FORM, invalid,
-			"This controller deploys to servers only, not to %s: "
-			"leave \"computePlatform\" away or set it to Server",
-			platforms[platform]);
-}
-
 static void create_application(struct call *call)
 {
 	cleanup_with(tags_done) struct tags tags = { 0 };

@@ -98,7 +98,6 @@ static void check_unsupported(struct check *check)
 
 static void create_config(struct call *call)
 {
-	static const char *const platforms[] = { "Server", NULL };
 	struct deployment_config *config;
 	struct minimum_healthy minimum;
 	struct check check;
@@ -111,8 +110,7 @@ static void create_config(struct call *call)
 			"Names that begin with '%s' are reserved for predefined configurations",
 			CONFIG_PREDEFINED);
 	minimum = check_minimum(&check);
-	(void)check_word(&check, call->input, "computePlatform", platforms,
-		"InvalidComputePlatformException");
+	check_platform(&check);
 	check_unsupported(&check);
 	if (!check_passed(&check))
 		return;
@@ -193,9 +191,9 @@ static void delete_config(struct call *call)
 	}
 	if (config && config->n_groups > 0) {
 		call_fail(call, "DeploymentConfigInUseException",
-			"%s is used by %u deployment groups; "
-			"give them another with update-deployment-group first",
-			name, config->n_groups);
+			"%s is used by %u deployment group%s; "
+			"choose another there with update-deployment-group first",
+			name, config->n_groups, config->n_groups == 1 ? "" : "s");
 		return;
 	}
 	if (config) {

@@ -111,6 +111,9 @@ const json_t *check_names(struct check *check, const struct name_rule *rule, con
  */
 void check_tags(struct check *check, const char *member, const char *invalid, struct tags *ret);
 
+/* "computePlatform" of the input: Server, which is the default. */
+void check_platform(struct check *check);
+
 /* "deploymentId" of the input: required. */
 const char *check_deployment_id(struct check *check);
 

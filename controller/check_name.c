@@ -153,6 +153,17 @@ void check_tags(struct check *check, const char *member, const char *invalid, st
 		check_tag(check, member, i, invalid, ret);
 }
 
+void check_platform(struct check *check)
+{
+	const char *platform = check_string(check, check->call->input, "computePlatform");
+
+	if (platform && strcmp(platform, "Server") != 0)
+		check_fail(check, CHECK_FORM, "InvalidComputePlatformException",
+			"\"computePlatform\" is '%.100s'; this controller deploys to servers "
+			"only: leave it away or set it to Server",
+			platform);
+}
+
 const char *check_deployment_id(struct check *check)
 {
 	const char *id = check_string(check, check->call->input, "deploymentId");

@@ -48,7 +48,7 @@ const json_t *check_auto_rollback(struct check *check, struct auto_rollback *ret
 		check_event(check, json_string_value(json_array_get(events, i)), ret);
 	if (ret->enabled && json_array_size(events) == 0)
 		check_fail(check, CHECK_FORM, BAD_ROLLBACK,
-			"The automatic rollback is enabled without an event; list at least "
+			"The automatic rollback is enabled without \"events\"; list at least "
 			"DEPLOYMENT_FAILURE");
 	return options;
 }

@@ -228,21 +228,21 @@ static void take_role(struct check *check, json_t *settings, bool is_new)
 static void take_style(struct check *check, json_t *settings)
 {
 	static const char invalid[] = "InvalidDeploymentStyleException";
-	static const char *const types[] = { "IN_PLACE", "BLUE_GREEN", NULL };
 	static const char *const options[] = { "WITHOUT_TRAFFIC_CONTROL",
 		"WITH_TRAFFIC_CONTROL", NULL };
 	const json_t *style = check_object(check, check->call->input, "deploymentStyle");
 	int option = check_word(check, style, "deploymentOption", options, invalid);
-	int type = check_word(check, style, "deploymentType", types, invalid);
+	const char *type = check_string(check, style, "deploymentType");
 
 	if (!style)
 		return;
-	if (type > 0)
+	if (type && strcmp(type, "IN_PLACE") != 0)
 		check_fail(check, CHECK_FORM, invalid,
-			"This version does not deploy blue/green: set \"deploymentType\" to "
-			"IN_PLACE");
+			"\"deploymentType\" is '%.100s'; this version deploys in place only: "
+			"leave it away or set it to IN_PLACE",
+			type);
 	(void)json_object_set_new(settings, "deploymentStyle",
-		json_pack("{s:s, s:s}", "deploymentType", types[0], "deploymentOption",
+		json_pack("{s:s, s:s}", "deploymentType", "IN_PLACE", "deploymentOption",
 			options[option < 0 ? 0 : option]));
 }
 

@@ -118,7 +118,7 @@ ERRORS = [
      "RevisionDoesNotExistException", "k"),
     (("list-application-revisions", "--application-name", "shop", "--sort-by", "mood"), "InvalidSortByException",
      "mood"),
-    (("list-application-revisions", "--application-name", "shop", "--s-3-key-prefix", "k"),
+    (("list-application-revisions", "--application-name", "shop", "--s3-key-prefix", "k"),
      "BucketNameFilterRequiredException", "s3Bucket"),
     (("list-application-revisions", "--application-name", "shop", "--deployed", "perhaps"),
      "InvalidDeployedStateFilterException", "perhaps"),

@@ -21,7 +21,7 @@ static const struct api_line lines[] = {
 	{ "CreateApplication", "{'applicationName':'caf\u00e9'}", "InvalidApplicationNameException", "" },
 	{ "CreateApplication", "{'applicationName':'" NAME_99 "xy'}", "InvalidApplicationNameException", "has 101 characters" },
 	{ "CreateApplication", "{'applicationName':'a','computePlatform':'Lambda'}", "InvalidComputePlatformException", "servers only" },
-	{ "CreateApplication", "{'applicationName':'a','computePlatform':'Kubernetes'}", "InvalidComputePlatformException", "one of: Server" },
+	{ "CreateApplication", "{'applicationName':'a','computePlatform':'Kubernetes'}", "InvalidComputePlatformException", "'Kubernetes'" },
 	{ "CreateApplication", "{'applicationName':'a','tags':[{'Value':'x'}]}", "InvalidTagsToAddException", "\"Key\" of tag 1 of \"tags\" has 0 characters" },
 	{ "CreateApplication", "{'applicationName':'a','tags':{}}", "SerializationException", "\"tags\" must be a list" },
 	{ "CreateApplication", "{'applicationName':'a','tags':['x']}", "SerializationException", "Element 1 of \"tags\"" },
