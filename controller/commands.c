@@ -479,11 +479,6 @@ void commands_freep(struct commands **commands)
 	commands_free(*commands);
 }
 
-void commands_drain(struct commands *commands)
-{
-	polls_drain(&commands->polls);
-}
-
 void commands_host_deregistered(struct commands *commands, struct host *host, uint64_t now_ms)
 {
 	struct call *call;

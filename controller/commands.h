@@ -35,9 +35,6 @@ struct deployments_listener *commands_listener(struct commands *commands);
 /* Once, with the fleet loaded, before the first call. */
 void commands_open(struct commands *commands, struct deployments *deployments);
 
-/* Answers all parked polls with nothing: before the controller ends. Its hosts ask again. */
-void commands_drain(struct commands *commands);
-
 /*
  * The host was deregistered in the fleet: its poll is answered with what to do, and it is gone
  * for its deployments. Without a service (NULL) there is nobody to tell.

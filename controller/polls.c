@@ -172,16 +172,11 @@ struct call *polls_take(struct polls *polls, struct host *host, uint64_t now_ms)
 	return call;
 }
 
-void polls_drain(struct polls *polls)
+void polls_done(struct polls *polls)
 {
 	uint64_t now_ms = core_clock_now_ms(polls->clock);
 
 	while (polls->by_end[FIRST])
 		end_poll(polls, polls->by_end[FIRST]->host, now_ms);
-}
-
-void polls_done(struct polls *polls)
-{
-	polls_drain(polls);
 	loop_timer_stop(&polls->timer);
 }

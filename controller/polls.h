@@ -30,7 +30,6 @@ struct polls {
 
 /* Answers those that wait with nothing, and stops. */
 void polls_done(struct polls *polls);
-void polls_drain(struct polls *polls);
 
 /*
  * Parks the call; the host has no other one parked. Without a command it is answered with

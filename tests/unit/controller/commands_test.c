@@ -217,6 +217,58 @@ START_TEST(a_deregistered_host_is_told_at_once)
 }
 END_TEST
 
+/* ---- inputs */
+
+static const struct member {
+	const char *operation;
+	const char *name;
+	bool is_needed;
+} members[] = {
+	{ "PollHostCommand", "HostIdentifier", true },
+	{ "GetDeploymentSpecification", "HostIdentifier", true },
+	{ "GetDeploymentSpecification", "DeploymentExecutionId", true },
+	{ "PutHostCommandAcknowledgement", "HostCommandIdentifier", true },
+	{ "PutHostCommandAcknowledgement", "Diagnostics", false },
+	{ "PutHostCommandComplete", "HostCommandIdentifier", true },
+	{ "PutHostCommandComplete", "CommandStatus", true },
+	{ "PutHostCommandComplete", "Diagnostics", false },
+	{ "PostHostCommandUpdate", "HostCommandIdentifier", true },
+};
+
+/* Of all operations at once: each ignores what it does not know. */
+static json_t *good_input(void)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "HostIdentifier",
+		service_host(&service, "a")->iam_arn, "DeploymentExecutionId",
+		"l/0/d-AAAAAAAAA/1", "HostCommandIdentifier", "x", "CommandStatus", "Failed");
+}
+
+START_TEST(members_of_the_wrong_kind_are_named)
+{
+	const char *const values[] = { "null", "7", "1e99", "true", "[]", "[[]]", "{}",
+		"{\"Payload\":{}}", "\"\"" };
+	struct asked asked;
+
+	begin();
+	for (size_t i = 0; i < ARRAY_SIZE(members) * ARRAY_SIZE(values); i++) {
+		const struct member *member = &members[i / ARRAY_SIZE(values)];
+		json_t *value = json_loads(
+			values[i % ARRAY_SIZE(values)], JSON_DECODE_ANY, NULL);
+		json_t *input = good_input();
+		bool is_text = json_is_string(value);
+
+		json_object_set_new(input, member->name, value);
+		ask(&asked, &service, "a", i % 2 ? OURS : AWS, member->operation, input);
+		ck_assert(asked.ended);
+		if (member->is_needed && !is_text)
+			refused(&asked, 400, "ClientException", member->name);
+		else
+			asked_done(&asked);
+	}
+	service_done(&service);
+}
+END_TEST
+
 /* ---- polls that wait */
 
 START_TEST(a_poll_waits_for_the_command)
@@ -336,7 +388,7 @@ START_TEST(a_client_that_left_gets_nothing)
 }
 END_TEST
 
-START_TEST(a_drain_answers_all)
+START_TEST(the_end_of_the_service_answers_all)
 {
 	struct asked a;
 	struct asked b;
@@ -345,7 +397,7 @@ START_TEST(a_drain_answers_all)
 	(void)service_add_host(&service, "b");
 	poll_as(&a, &service, "a", AWS);
 	poll_as(&b, &service, "b", OURS);
-	commands_drain(service.commands);
+	service_restart(&service);
 	ck_assert(a.ended && b.ended);
 	ck_assert_uint_eq(json_object_size(b.call.output), 0);
 	asked_done(&a);
@@ -583,9 +635,10 @@ TESTS("commands", a_host_is_led_through_the_lifecycle, a_command_bears_what_agen
 	what_nobody_knows_is_taken_without_a_word, a_result_is_one_of_two,
 	a_host_speaks_for_itself_alone, a_host_answers_its_own_commands_alone,
 	people_and_strangers_are_told_what_to_do, a_deregistered_host_is_told_at_once,
-	a_poll_waits_for_the_command, the_next_command_wakes_a_poll, a_poll_ends_with_nothing,
+	members_of_the_wrong_kind_are_named, a_poll_waits_for_the_command,
+	the_next_command_wakes_a_poll, a_poll_ends_with_nothing,
 	a_host_whose_poll_ended_can_be_missed, a_second_poll_ends_the_first,
-	a_client_that_left_gets_nothing, a_drain_answers_all, hosts_of_aws_share_one_order,
-	each_host_of_ours_has_an_order_of_its_own, sequences_rise_over_restarts,
-	there_is_no_order_for_what_has_ended, other_keys_sign_anew,
-	a_restart_names_the_archive_of_each_host, an_update_is_taken)
+	a_client_that_left_gets_nothing, the_end_of_the_service_answers_all,
+	hosts_of_aws_share_one_order, each_host_of_ours_has_an_order_of_its_own,
+	sequences_rise_over_restarts, there_is_no_order_for_what_has_ended,
+	other_keys_sign_anew, a_restart_names_the_archive_of_each_host, an_update_is_taken)
