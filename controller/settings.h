@@ -69,7 +69,7 @@ struct rollout_settings {
 
 	/* Where Drover differs from AWS on purpose: the way back. */
 	bool rollback_like_aws;    /* see struct rollout_config */
-	bool ignore_late_joiners;  /* hosts that match a group later do not get its revision */
+	bool late_joiners;         /* hosts that match a group later receive its revision */
 	bool concurrent_on_a_host; /* several deployments at a time on one host */
 };
 

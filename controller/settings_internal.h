@@ -13,6 +13,7 @@ enum setting_kind {
 	SETTING_DURATION, /* uint64_t, milliseconds */
 	SETTING_SIZE,     /* size_t or uint64_t, bytes */
 	SETTING_COUNT,    /* unsigned or size_t */
+	SETTING_SWITCH,   /* bool */
 };
 
 struct setting {

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/description.h"
 #include "base/file.h"
+#include "base/scalar.h"
 #include "base/size.h"
 #include "base/time.h"
 #include "controller/settings_internal.h"
@@ -28,6 +29,8 @@
 	{ section, name, SETTING_SIZE, AT(member), minimum, maximum, value, NULL, true }
 #define TIME(section, name, member, minimum, maximum, value) \
 	{ section, name, SETTING_DURATION, AT(member), minimum, maximum, value, NULL, true }
+#define SWITCH(section, name, member, value) \
+	{ section, name, SETTING_SWITCH, AT(member), 0, 1, value, NULL, true }
 
 const struct setting setting_table[] = {
 	PATH("directory", directory, ".", false), /* first: the other paths rest on it */
@@ -69,6 +72,9 @@ const struct setting setting_table[] = {
 		HOURS(12)),
 	COUNT("rollout", "vanish_percent", rollout.vanish_percent, 0, 100, 25, true),
 	TIME("rollout", "vanish_window", rollout.vanish_window_ms, SECONDS(1), HOURS(1), MINUTES(3)),
+	SWITCH("rollout", "late_joiners", rollout.late_joiners, true),
+	SWITCH("rollout", "rollback_like_aws", rollout.rollback_like_aws, false),
+	SWITCH("rollout", "concurrent_on_a_host", rollout.concurrent_on_a_host, false),
 
 	TIME("presence", "agent", presence.ours_ms, SECONDS(1), HOURS(1), SECONDS(60)),
 	TIME("presence", "aws_agent", presence.aws_ms, SECONDS(1), HOURS(1), SECONDS(180)),
@@ -89,7 +95,9 @@ static char **path_of(const struct setting *setting, const struct settings *sett
 
 static void set_number(struct settings *settings, const struct setting *setting, uint64_t value)
 {
-	if (setting->width == sizeof(uint32_t))
+	if (setting->kind == SETTING_SWITCH)
+		*(bool *)member_of(setting, settings) = value != 0;
+	else if (setting->width == sizeof(uint32_t))
 		*(uint32_t *)member_of(setting, settings) = (uint32_t)value;
 	else
 		*(uint64_t *)member_of(setting, settings) = value;
@@ -97,6 +105,8 @@ static void set_number(struct settings *settings, const struct setting *setting,
 
 static uint64_t get_number(const struct settings *settings, const struct setting *setting)
 {
+	if (setting->kind == SETTING_SWITCH)
+		return *(bool *)member_of(setting, settings);
 	if (setting->width == sizeof(uint32_t))
 		return *(uint32_t *)member_of(setting, settings);
 	return *(uint64_t *)member_of(setting, settings);
@@ -194,6 +204,17 @@ static void read_number(struct settings *settings, const struct setting *setting
 		setting->kind == SETTING_DURATION ? " (with its unit: ms, s, m, h or d)" : "");
 }
 
+static void read_switch(struct settings *settings, const struct setting *setting,
+	const struct node *value, const char *text, struct report *report)
+{
+	if (scalar_type(text) == SCALAR_BOOLEAN)
+		set_number(settings, setting, scalar_boolean(text));
+	else
+		report_error(report, value->mark, "E-VALUE",
+			"%s.%s: '%s' is neither true nor false", setting->section,
+			setting->name, quote(text));
+}
+
 void setting_read(struct settings *settings, const struct setting *setting,
 	const struct node *value, struct report *report)
 {
@@ -203,6 +224,8 @@ void setting_read(struct settings *settings, const struct setting *setting,
 		return;
 	if (setting->kind == SETTING_PATH)
 		read_path(settings, setting, value, text, report);
+	else if (setting->kind == SETTING_SWITCH)
+		read_switch(settings, setting, value, text, report);
 	else
 		read_number(settings, setting, value, text, report);
 }

@@ -124,8 +124,7 @@ static inline void world_init(struct world *world, unsigned n_hosts, const char 
 		.traffic_timeout_ms = MINUTES(60),
 		.deployment_timeout_ms = MINUTES(720),
 		.vanish_percent = 25,
-		.vanish_window_ms = MINUTES(3),
-		.ignore_late_joiners = true };
+		.vanish_window_ms = MINUTES(3) };
 	world->now_ms = SECONDS(1000);
 	core_clock_init(&world->clock, world->now_ms, 0, 0);
 	ck_assert_int_eq(loop_new(&world->loop, NULL), 0);

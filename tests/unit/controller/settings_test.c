@@ -78,7 +78,8 @@ START_TEST(every_kind_of_value_is_read)
 			       "limits: { header_bytes: 32KiB, headers: 50 }\n"
 			       "deadlines:\n  idle: 10m\n"
 			       "long_poll: 45s\n"
-			       "rollout: { vanish_percent: 0 }\n"
+			       "rollout: { vanish_percent: 0, late_joiners: no, "
+			       "rollback_like_aws: true }\n"
 			       "log_level: debug\n"),
 		0);
 	ck_assert_uint_eq(settings->n_names, 2);
@@ -95,6 +96,9 @@ START_TEST(every_kind_of_value_is_read)
 	ck_assert_uint_eq(settings->deadlines.body_ms, 30000);
 	ck_assert_uint_eq(settings->long_poll_ms, 45000);
 	ck_assert_uint_eq(settings->rollout.vanish_percent, 0);
+	ck_assert(!settings->rollout.late_joiners);
+	ck_assert(settings->rollout.rollback_like_aws);
+	ck_assert(!settings->rollout.concurrent_on_a_host);
 	ck_assert_str_eq(settings->log_level, "debug");
 }
 END_TEST
