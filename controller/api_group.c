@@ -380,6 +380,7 @@ static void update_group(struct call *call)
 	if (update.new_name)
 		rename_group(call, group, update.new_name);
 	store_put_group(call_store(call), group);
+	deployments_group_changed(call_deployments(call), group);
 	answer = json_pack("{s:[]}", "hooksNotCleanedUp");
 	say_unsupported(group, answer);
 	call_answer(call, answer);

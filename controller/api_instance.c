@@ -11,6 +11,7 @@
 #include "controller/call.h"
 #include "controller/check.h"
 #include "controller/commands.h"
+#include "controller/deployments.h"
 #include "controller/fleet.h"
 #include "controller/identifier.h"
 #include "controller/page.h"
@@ -342,6 +343,7 @@ static void add_tags(struct call *call)
 		for (size_t j = 0; j < tags.n; j++)
 			tags_set(&hosts[i]->tags, tags.items[j].key, tags.items[j].value);
 		store_put_host(call_store(call), hosts[i]);
+		deployments_host_changed(call_deployments(call), hosts[i]);
 	}
 	call_answer(call, NULL);
 }

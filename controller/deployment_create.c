@@ -127,11 +127,25 @@ static int select_host(struct selecting *selecting, struct host *host, struct er
 	return 0;
 }
 
+static size_t find_hosts(struct selecting *selecting)
+{
+	const struct deployment_request *request = selecting->request;
+	size_t n = fleet_select(selecting->owner->fleet, request->group, &selecting->hosts);
+
+	if (!request->hosts)
+		return n;
+	free(selecting->hosts);
+	selecting->hosts = xcalloc(request->n_hosts + 1, sizeof(*selecting->hosts));
+	memcpy(selecting->hosts, request->hosts, request->n_hosts * sizeof(*selecting->hosts));
+	if (n > request->n_hosts)
+		selecting->config->n_bystanders = (uint32_t)(n - request->n_hosts);
+	return request->n_hosts;
+}
+
 /* Leaves the hosts that become targets in `selecting`. */
 static int select_hosts(struct selecting *selecting, struct error *err)
 {
-	size_t n = fleet_select(
-		selecting->owner->fleet, selecting->request->group, &selecting->hosts);
+	size_t n = find_hosts(selecting);
 	int r = 0;
 
 	selecting->targets = xcalloc(n + 1, sizeof(*selecting->targets));

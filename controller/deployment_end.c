@@ -131,7 +131,9 @@ static void write_group(const struct deployment *deployment)
 {
 	struct group *group = deployment->group;
 
-	if (deployment->rollout.phase != PHASE_SUCCEEDED)
+	/* Late joiners receive what the group has: its last success stays what it was. */
+	if (deployment->rollout.phase != PHASE_SUCCEEDED ||
+		strcmp(deployment->record.creator, AUTO_UPDATE) == 0)
 		return;
 	(void)snprintf(group->last_successful, sizeof(group->last_successful), "%s",
 		deployment->record.id);
@@ -153,6 +155,20 @@ static void log_end(const struct deployment *deployment)
 		record->error_message ? record->error_message : "");
 }
 
+/*
+ * Hosts may have come meanwhile. Not after a stop: somebody wants quiet. Nor if no host was
+ * attempted, or the next one would end in the same way at once, and so on for ever.
+ */
+static bool is_time_for_late(const struct deployment *deployment)
+{
+	const struct rollout *rollout = &deployment->rollout;
+
+	return rollout->phase == PHASE_SUCCEEDED ||
+	       (rollout->phase == PHASE_FAILED &&
+		       rollout->n_state[TARGET_SUCCEEDED] + rollout->n_state[TARGET_FAILED] >
+			       0);
+}
+
 void deployment_end(struct deployment *deployment, uint64_t now_ms)
 {
 	write_verdict(deployment, now_ms);
@@ -165,6 +181,8 @@ void deployment_end(struct deployment *deployment, uint64_t now_ms)
 	log_end(deployment);
 	if (deployment->wants_rollback && deployment->group)
 		deployment_roll_back(deployment, now_ms);
+	if (deployment->group && is_time_for_late(deployment))
+		deployments_group_changed(deployment->owner, deployment->group);
 	deployment_put(deployment);
 	deployment_free(deployment);
 }

@@ -234,5 +234,6 @@ int deployments_load(struct deployments *deployments, uint64_t now_ms, struct er
 		deployment = deployment->next)
 		go_on(deployment, now_ms);
 	deployments_settle(deployments, now_ms);
+	deployments_look_for_late(deployments);
 	return 0;
 }

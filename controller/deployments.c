@@ -38,6 +38,7 @@ void deployments_free(struct deployments *deployments)
 		deployment_unlink(deployment);
 		deployment_free(deployment);
 	}
+	loop_timer_stop(&deployments->late_timer);
 	free(deployments->freed.items);
 	free(deployments->told.items);
 	free(deployments);
@@ -424,6 +425,7 @@ void deployments_host_gone(struct deployments *deployments, struct host *host, u
 void deployments_host_back(struct deployments *deployments, struct host *host, uint64_t now_ms)
 {
 	tell_of_host(deployments, host, ON_HOST_BACK, now_ms);
+	deployments_host_changed(deployments, host);
 }
 
 int deployments_archive_of(struct deployments *deployments,

@@ -113,6 +113,10 @@ struct deployment_request {
 	bool ignore_application_stop_failures;
 	bool only_outdated;
 	bool restart;
+	/* These hosts of the group alone, by name; NULL: all of them. The rest count as
+	 * healthy. */
+	struct host *const *hosts;
+	size_t n_hosts;
 };
 
 /*
@@ -135,6 +139,14 @@ int deployments_stop(struct deployments *deployments, struct deployment *deploym
  */
 void deployments_group_deleted(struct deployments *deployments, struct group *group,
 	const char *error_code, uint64_t now_ms);
+
+/*
+ * A host, or a group, selects or is selected by other tags from now on: hosts that match a
+ * group after its last deployment receive its revision by a deployment of their own. It begins
+ * a second later, so that many hosts make one.
+ */
+void deployments_host_changed(struct deployments *deployments, struct host *host);
+void deployments_group_changed(struct deployments *deployments, struct group *group);
 
 /* ---- from the command service */
 

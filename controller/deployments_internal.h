@@ -27,6 +27,10 @@ struct deployments {
 	struct deployment *first;
 	uint64_t now_ms; /* the latest that anybody has told */
 
+	/* Hosts and groups are marked; deployment_late.c looks at some of them at a time. */
+	struct loop_timer late_timer;
+	bool late_is_due;
+
 	/* Of the call under way; empty between calls. */
 	struct deployment *touched;
 	struct host_list freed;
@@ -95,3 +99,11 @@ void deployment_end(struct deployment *deployment, uint64_t now_ms);
  * record why there is none.
  */
 void deployment_roll_back(struct deployment *ended, uint64_t now_ms);
+
+/* ---- deployment_late.c */
+
+/* The creator of deployments to late joiners. */
+#define AUTO_UPDATE "CodeDeployAutoUpdate"
+
+/* After a load: any group may have hosts that came when nobody looked. */
+void deployments_look_for_late(struct deployments *deployments);

@@ -114,6 +114,7 @@ struct group {
 	struct tag_selection ec2; /* chooses among the same hosts */
 	struct auto_rollback auto_rollback;
 	struct deployment *active; /* NULL if none is open */
+	bool may_have_late;        /* hosts that came after its last deployment */
 };
 
 /* Takes on_premises, ec2 and auto_rollback from `settings`; on failure they stay as they were.
@@ -140,6 +141,7 @@ struct host {
 	struct host *older;  /* list by heard_ms */
 	struct host *newer;
 	struct deployment_target *open; /* its part in open deployments, a list */
+	bool may_be_late; /* some group may select it that did not when it was last deployed */
 };
 
 void host_free(struct host *host);
