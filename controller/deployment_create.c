@@ -20,6 +20,7 @@
 /* An earlier deployment that brought some host what it has; of many hosts it is the same. */
 struct origin {
 	char id[DEPLOYMENT_ID_LENGTH + 1];
+	uint64_t created_ms;
 	bool is_groups; /* it brought the revision of the group's last success */
 	bool is_asked;  /* it brought the revision that is to be deployed now */
 };
@@ -49,6 +50,7 @@ static int read_origin(struct selecting *selecting, const char *id, struct error
 	origin = &selecting->origins[selecting->n_origins++];
 	*origin = (struct origin){ 0 };
 	(void)snprintf(origin->id, sizeof(origin->id), "%s", id);
+	origin->created_ms = record.created_ms;
 	if (r > 0) {
 		origin->is_groups = target_revision &&
 				    strcmp(record.revision, target_revision) == 0;
@@ -99,6 +101,11 @@ static int read_history(struct selecting *selecting, const struct host *host,
 	r = find_origin(selecting, record.deployment_id, &origin, err);
 	if (r < 0)
 		return r;
+	/* Another host bore the name when that was written down. */
+	if (origin->created_ms < host->registered_ms) {
+		*ret = (struct host_history){ 0 };
+		return 0;
+	}
 	if (ret->revision == REVISION_CURRENT && !origin->is_groups)
 		ret->revision = REVISION_OLD;
 	*ret_asked = ret->healthy && origin->is_asked;

@@ -41,6 +41,7 @@ struct lateness {
 	uint64_t success_ms; /* creation of the group's last success */
 	/* The earlier deployment looked at last: of most hosts it is the same. */
 	char other_id[DEPLOYMENT_ID_LENGTH + 1];
+	uint64_t other_ms;
 	bool other_is_behind;
 };
 
@@ -64,13 +65,17 @@ static int read_other(struct lateness *lateness, const char *id, struct error *e
 	if (r < 0)
 		return r;
 	(void)snprintf(lateness->other_id, sizeof(lateness->other_id), "%s", id);
+	lateness->other_ms = record.created_ms;
 	lateness->other_is_behind = r > 0 && record.created_ms < lateness->success_ms &&
 				    strcmp(record.revision, lateness->group->target_revision) !=
 					    0;
 	return 0;
 }
 
-/* 1, 0, or a negative errno. */
+/*
+ * 1, 0, or a negative errno. What was written down before the host was registered is of another
+ * one that bore its name.
+ */
 static int is_late(struct lateness *lateness, const struct host *host, struct error *err)
 {
 	struct host_record record = { 0 };
@@ -81,15 +86,14 @@ static int is_late(struct lateness *lateness, const struct host *host, struct er
 		return r;
 	if (r == 0)
 		return 1;
-	if (!record.history.healthy ||
-		strcmp(record.deployment_id, lateness->group->last_successful) == 0)
+	if (!record.history.healthy)
 		return 0;
 	if (strcmp(record.deployment_id, lateness->other_id) != 0) {
 		r = read_other(lateness, record.deployment_id, err);
 		if (r < 0)
 			return r;
 	}
-	return lateness->other_is_behind;
+	return lateness->other_is_behind || lateness->other_ms < host->registered_ms;
 }
 
 /* ---- groups */

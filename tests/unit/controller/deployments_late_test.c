@@ -138,6 +138,30 @@ START_TEST(one_that_came_during_a_deployment_gets_what_came_of_it)
 }
 END_TEST
 
+START_TEST(a_new_host_of_an_old_name_is_new)
+{
+	struct deployment_request request;
+	struct world world;
+
+	start(&world, 2);
+	deploy_well(&world, REVISION(1), 2);
+	world_host(&world, "web-2")->registered_ms = world.now_ms + 1;
+	deployments_host_changed(world.deployments, world_host(&world, "web-2"));
+	look(&world);
+	ck_assert_ptr_nonnull(world.group->active);
+	ck_assert_uint_eq(world.group->active->rollout.n_targets, 1);
+	all_run(&world, 2);
+	ck_assert_ptr_null(world.group->active);
+	world_host(&world, "web-1")->registered_ms = world.now_ms + 1;
+	request = world_request(&world, REVISION(1));
+	request.only_outdated = true;
+	world_deploy(&world, &request);
+	ck_assert_uint_eq(world_open(&world)->rollout.n_targets, 1);
+	ck_assert(!world_open(&world)->targets[0].history.healthy);
+	world_done(&world);
+}
+END_TEST
+
 START_TEST(a_host_that_failed_is_not_tried_again)
 {
 	struct world world;
@@ -199,5 +223,6 @@ TESTS("deployments_late", a_host_that_comes_later_receives_the_groups_revision,
 	one_that_is_away_receives_it_when_it_is_there, a_host_that_missed_a_revision_gets_it,
 	after_a_restart_nobody_is_forgotten,
 	one_that_came_during_a_deployment_gets_what_came_of_it,
-	a_host_that_failed_is_not_tried_again, hosts_with_a_newer_revision_are_left_alone,
+	a_new_host_of_an_old_name_is_new, a_host_that_failed_is_not_tried_again,
+	hosts_with_a_newer_revision_are_left_alone,
 	a_group_that_ignores_outdated_hosts_is_left_alone)
