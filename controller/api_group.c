@@ -351,6 +351,7 @@ static bool find_updated(
 static void rename_group(struct call *call, struct group *group, const char *name)
 {
 	(void)fleet_rename_group(call_fleet(call), group, name);
+	store_rename_group(call_store(call), group->id, name);
 	if (group->active)
 		(void)snprintf(group->active->record.group_name,
 			sizeof(group->active->record.group_name), "%s", name);

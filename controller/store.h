@@ -68,6 +68,8 @@ void store_delete_application(struct store *store, const char *id);
 void store_put_config(struct store *store, const struct deployment_config *config);
 void store_delete_config(struct store *store, const char *id);
 void store_put_group(struct store *store, const struct group *group);
+/* In the rows of its deployments too, which are shown under the new name. */
+void store_rename_group(struct store *store, const char *id, const char *name);
 void store_delete_group(struct store *store, const char *id); /* and its host records */
 void store_put_host(struct store *store, const struct host *host);
 void store_put_host_record(struct store *store, const char *host_name, const char *group_id,

@@ -161,6 +161,19 @@ void store_put_group(struct store *store, const struct group *group)
 		store_text(group->last_attempted), store_text(group->target_revision));
 }
 
+void store_rename_group(struct store *store, const char *id, const char *name)
+{
+	static const char DEPLOYMENTS[] =
+		"UPDATE deployments SET group_name = ?2, changed_by = :actor,"
+		" changed_ms = :now_ms WHERE group_id = ?1";
+	static const char GROUP[] =
+		"UPDATE groups SET name = ?2, changed_by = :actor, changed_ms = :now_ms"
+		" WHERE id = ?1";
+
+	(void)store_change(store, DEPLOYMENTS, store_text(id), store_text(name));
+	(void)store_change(store, GROUP, store_text(id), store_text(name));
+}
+
 void store_delete_group(struct store *store, const char *id)
 {
 	static const char DELETE[] = "DELETE FROM groups WHERE id = ?1";

@@ -361,10 +361,21 @@ START_TEST(deleting_stops_what_runs_and_says_why)
 }
 END_TEST
 
-START_TEST(what_runs_is_shown_under_the_new_names)
+static void check_names(const char *id, const char *application_name, const char *group_name)
 {
 	cleanup_with(json_decrefp) json_t *application = NULL;
 	cleanup_with(json_decrefp) json_t *group = NULL;
+	char input[100];
+
+	(void)snprintf(input, sizeof(input), "{'deploymentId':'%s'}", id);
+	application = ask("GetDeployment", input, "deploymentInfo", "applicationName");
+	ck_assert_str_eq(json_string_value(application), application_name);
+	group = ask("GetDeployment", input, "deploymentInfo", "deploymentGroupName");
+	ck_assert_str_eq(json_string_value(group), group_name);
+}
+
+START_TEST(deployments_are_shown_under_the_new_names)
+{
 	char id[DEPLOYMENT_ID_LENGTH + 1];
 	char input[100];
 
@@ -374,10 +385,16 @@ START_TEST(what_runs_is_shown_under_the_new_names)
 	api_expect(UPDATE_WITH("'newDeploymentGroupName':'live'"), "{'hooksNotCleanedUp':[]}");
 	api_expect("UpdateApplication",
 		"{'applicationName':'shop','newApplicationName':'store'}", "{}");
-	application = ask("GetDeployment", input, "deploymentInfo", "applicationName");
-	ck_assert_str_eq(json_string_value(application), "store");
-	group = ask("GetDeployment", input, "deploymentInfo", "deploymentGroupName");
-	ck_assert_str_eq(json_string_value(group), "live");
+	check_names(id, "store", "live");
+	api_restart();
+	check_names(id, "store", "live");
+	/* The one that runs, and those of the past. */
+	api_expect("StopDeployment", input, "{'status':'*','statusMessage':'*'}");
+	api_expect("UpdateDeploymentGroup",
+		"{'applicationName':'store','currentDeploymentGroupName':'live',"
+		"'newDeploymentGroupName':'old'}",
+		"{'hooksNotCleanedUp':[]}");
+	check_names(id, "store", "old");
 	api_stop();
 }
 END_TEST
@@ -385,4 +402,4 @@ END_TEST
 TESTS("api_group", what_is_wrong_is_refused, an_update_keeps_what_it_does_not_name,
 	what_is_not_done_is_said, all_that_was_set_is_shown_again,
 	the_group_itself_follows_its_settings, the_last_deployment_is_shown_with_its_group,
-	deleting_stops_what_runs_and_says_why, what_runs_is_shown_under_the_new_names)
+	deleting_stops_what_runs_and_says_why, deployments_are_shown_under_the_new_names)
