@@ -150,7 +150,8 @@ def hosts_that_lose_answers_and_restart_do_nothing_twice(box):
                   {"hosts": "web-00[0-9][0-9][7]", "events": "BeforeInstall", "crash": "before-ack", "return_ms": 200,
                    "times": 1},
                   {"hosts": "web-00[0-9][0-9][3]", "events": "ValidateService", "garbage": "form"}]}
-    with droverd.Droverd(box, SHORT) as controller, controller.web_fleet(100, scenario) as hosts:
+    patient = SHORT.replace("start_timeout: 3 s", "start_timeout: 30 s")  # a lost answer is repeated after 5 s
+    with droverd.Droverd(box, patient) as controller, controller.web_fleet(100, scenario) as hosts:
         controller.group(config="CodeDeployDefault.AllAtOnce")
         number = controller.deploy()
         controller.wait(number, 120)
