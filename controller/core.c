@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -285,22 +283,14 @@ static void close_core(struct core *core)
 	settings_free(core->settings);
 }
 
-/* A terminal's ^C goes to all of its processes: ending in order is the parent's to tell. */
-static void ignore_signals(void)
-{
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGPIPE, SIG_IGN);
-}
-
 int core_main(struct core_start *start)
 {
 	struct core core = { .settings = start->settings };
 	struct error err = ERROR_NONE;
 	int r;
 
-	(void)prctl(PR_SET_NAME, "droverd-core");
-	ignore_signals();
+	/* A file at its limit is to be as a full disk is. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	r = core_confine(&err);
 	if (r == 0)
 		r = open_core(&core, start, &err);

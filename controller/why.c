@@ -11,205 +11,101 @@
 #include "controller/call.h"
 #include "controller/check.h"
 #include "controller/credential.h"
+#include "controller/deployment_why.h"
 #include "controller/deployments.h"
 #include "controller/desk.h"
 #include "controller/fleet.h"
-#include "controller/rollout_event.h"
-#include "controller/rollout_text.h"
-#include "controller/rollout_why.h"
 #include "controller/settings.h"
-#include "controller/store.h"
 
 enum {
 	LEAST_FREE_BYTES = 256 * 1024 * 1024,
 	EXPIRES_SOON_MS = 14 * 24 * 3600 * 1000, /* two weeks */
 };
 
-static const char *const owners[] = {
-	[OWNER_NOBODY] = "nobody",
-	[OWNER_CONTROLLER] = "controller",
-	[OWNER_HOST] = "host",
-	[OWNER_OPERATOR] = "operator",
-	[OWNER_NETWORK] = "network",
+/* What is not about a deployment: no event, and nothing to wait for. */
+struct reason {
+	const char *reason;
+	const char *owner;
+	const char *text;
+	const char *remedy;
 };
 
-static json_t *describe(const char *state, const struct rollout_why *why)
-{
-	json_t *answer = json_object();
+static const struct reason WELL = { "NONE", "NOBODY", "", "" };
 
-	answer_text(answer, "state", state);
-	answer_text(answer, "reason", why->text);
-	answer_text(answer, "owner", owners[why->owner]);
-	answer_text(answer, "remedy", why->remedy);
-	answer_text(answer, "errorCode", why->error_code);
-	answer_time(answer, "deadline", why->deadline_ms);
-	return answer;
+static void answer_reason(struct call *call, const struct reason *reason, uint64_t deadline_ms)
+{
+	struct deployment_why why = { .reason = reason->reason,
+		.owner = reason->owner,
+		.remedy = reason->remedy,
+		.deadline_ms = deadline_ms };
+
+	buf_puts(&why.text, reason->text);
+	call_answer(call, deployment_why_to_json(&why));
+	deployment_why_done(&why);
 }
 
-static json_t *describe_target(const struct rollout *rollout, uint32_t position)
-{
-	static const char *const states[] = {
-		[TARGET_PENDING] = "Pending",
-		[TARGET_SENT] = "InProgress",
-		[TARGET_RUNNING] = "InProgress",
-		[TARGET_SUCCEEDED] = "Succeeded",
-		[TARGET_FAILED] = "Failed",
-		[TARGET_SKIPPED] = "Skipped",
-	};
-	struct rollout_why why = rollout_why_target(rollout, position);
-	enum target_state state = rollout->targets[position].state;
-	json_t *answer = describe(states[state], &why);
-
-	if (state == TARGET_SENT || state == TARGET_RUNNING || state == TARGET_FAILED)
-		answer_text(answer, "lifecycleEvent", target_event_name(why.event));
-	return answer;
-}
-
-/* ---- one that is over: its rows have what the live state had */
-
-/* 1, or 0 after the call was failed. */
-static int find_record(struct call *call, const char *id, struct deployment_record *ret)
+/* host_name: NULL for the deployment itself. */
+static void answer_deployment(struct call *call, const char *id, const char *host_name)
 {
 	struct error err = ERROR_NONE;
-	int r = store_find_deployment(call_store(call), id, ret, &err);
+	struct deployment_why why;
+	json_t *answer;
+	int r = deployment_why(call_deployments(call), id, host_name, &why, &err);
 
-	if (r == 0)
+	if (r < 0) {
+		check_internal(call, &err);
+		return;
+	}
+	if (r == 0 && host_name) {
+		call_fail(call, "DeploymentTargetDoesNotExistException",
+			"There is no deployment %s, or host %s has no part in it", id,
+			host_name);
+		return;
+	}
+	if (r == 0) {
 		call_fail(call, "DeploymentDoesNotExistException",
 			"The deployment %s could not be found", id);
-	if (r < 0)
-		check_internal(call, &err);
-	return r > 0;
-}
-
-static int read_rollout(struct call *call, const char *id, struct rollout *rollout,
-	struct deployment_record *record)
-{
-	struct error err = ERROR_NONE;
-
-	*rollout = (struct rollout){ 0 };
-	if (!find_record(call, id, record))
-		return 0;
-	if (rollout_read(rollout, record->rollout, &err) == 0)
-		return 1;
-	deployment_record_done(record);
-	check_internal(call, &err);
-	return 0;
-}
-
-static void answer_ended(struct call *call, const char *id)
-{
-	struct deployment_record record = { 0 };
-	struct rollout rollout;
-	struct rollout_why why;
-	json_t *answer;
-
-	if (!read_rollout(call, id, &rollout, &record))
 		return;
-	why = rollout_why(&rollout);
-	answer = describe(record.status, &why);
-	answer_text(answer, "errorMessage", record.error_message);
-	answer_text(answer, "rollbackMessage", record.rollback_message);
-	deployment_record_done(&record);
+	}
+	answer = deployment_why_to_json(&why);
+	if (host_name)
+		answer_text(answer, "deploymentId", id);
+	deployment_why_done(&why);
 	call_answer(call, answer);
-}
-
-static void answer_ended_target(struct call *call, const char *id, const char *host_name)
-{
-	struct deployment_record record = { 0 };
-	struct error err = ERROR_NONE;
-	struct target_record target;
-	struct rollout rollout;
-	int r;
-
-	if (!read_rollout(call, id, &rollout, &record))
-		return;
-	r = store_find_target(call_store(call), id, host_name, &target, &err);
-	if (r > 0) {
-		rollout.targets = &target.target;
-		rollout.n_targets = 1;
-		call_answer(call, describe_target(&rollout, 0));
-	} else if (r == 0) {
-		call_fail(call, "DeploymentTargetDoesNotExistException",
-			"Host %s has no part in deployment %s", host_name, id);
-	} else {
-		check_internal(call, &err);
-	}
-	deployment_record_done(&record);
-}
-
-/* ---- one that is open */
-
-static void answer_deployment(struct call *call, const char *id)
-{
-	struct deployment *open = deployments_find(call_deployments(call), id);
-	struct rollout_why why;
-
-	if (!open) {
-		answer_ended(call, id);
-		return;
-	}
-	why = rollout_why(&open->rollout);
-	call_answer(call, describe(open->record.status, &why));
-}
-
-static void answer_target(struct call *call, const char *id, const char *host_name)
-{
-	struct deployment *open = deployments_find(call_deployments(call), id);
-	struct host *host = fleet_find_host(call_fleet(call), host_name);
-
-	if (!open) {
-		answer_ended_target(call, id, host_name);
-		return;
-	}
-	for (const struct deployment_target *at = host ? host->open : NULL; at;
-		at = at->next_of_host)
-		if (at->deployment == open) {
-			call_answer(call, describe_target(&open->rollout, at->position));
-			return;
-		}
-	call_fail(call, "DeploymentTargetDoesNotExistException",
-		"Host %s has no part in deployment %s", host_name, id);
 }
 
 /* ---- a host */
 
 static void answer_idle(struct call *call, const struct host *host)
 {
-	struct rollout_why why = { .owner = OWNER_NOBODY, .text = "", .remedy = "" };
-	const char *state = "Idle";
+	static const struct reason deregistered = { "HOST_DEREGISTERED", "OPERATOR",
+		"the host was deregistered", "register it again if it shall be deployed to" };
+	static const struct reason unheard = { "HOST_AWAY", "OPERATOR",
+		"the host was not heard from since the controller started",
+		"see that the host is on, its agent runs, and it reaches the controller" };
+	static const struct reason away = { "HOST_AWAY", "OPERATOR",
+		"the host has not been heard from lately",
+		"see that the host is on, its agent runs, and it reaches the controller" };
 
-	if (host->deregistered_ms) {
-		state = "Deregistered";
-		why.text = "the host was deregistered";
-	} else if (!host->is_present) {
-		state = "Away";
-		why.owner = OWNER_OPERATOR;
-		why.text = host->heard_ms ? "the host has not been heard from lately"
-					  : "the host was never heard from since the "
-					    "controller started";
-		why.remedy = "look whether it is on, whether its agent runs, and whether it "
-			     "reaches the controller";
-	}
-	call_answer(call, describe(state, &why));
+	if (host->deregistered_ms)
+		answer_reason(call, &deregistered, 0);
+	else if (host->is_present)
+		answer_reason(call, &WELL, 0);
+	else
+		answer_reason(call, host->heard_ms ? &away : &unheard, 0);
 }
 
 static void answer_host(struct call *call, const char *name)
 {
 	struct host *host = fleet_find_host(call_fleet(call), name);
-	json_t *answer;
 
-	if (!host) {
+	if (!host)
 		call_fail(call, "InstanceNotRegisteredException",
 			"No on-premises instance found for name: %s", name);
-		return;
-	}
-	if (!host->open) {
+	else if (host->open)
+		answer_deployment(call, host->open->deployment->record.id, name);
+	else
 		answer_idle(call, host);
-		return;
-	}
-	answer = describe_target(&host->open->deployment->rollout, host->open->position);
-	answer_text(answer, "deploymentId", host->open->deployment->record.id);
-	call_answer(call, answer);
 }
 
 /* ---- the controller */
@@ -244,31 +140,28 @@ static uint64_t first_expiry_ms(const struct settings *settings)
 /* The worst first. */
 static void answer_controller(struct call *call)
 {
-	const struct settings *settings = call_settings(call);
-	uint64_t expires_ms = first_expiry_ms(settings);
-	struct rollout_why why = { .owner = OWNER_NOBODY, .text = "", .remedy = "" };
-	const char *state = "Well";
+	static const struct reason disk = { "DISK_SHORT", "OPERATOR",
+		"the disk of the controller's directory is almost full: soon nothing can be "
+		"changed",
+		"free space on it, or make it larger" };
+	static const struct reason writes = { "WRITES_FAILED", "OPERATOR",
+		"the database could not be written to since the controller started",
+		"see the controller's journal for the reason; it goes on by itself once "
+		"writing works" };
+	static const struct reason expiry = { "CERTIFICATE_EXPIRES", "OPERATOR",
+		"a certificate runs out soon, or has; Status shows which",
+		"put a new one in its place and reload droverd" };
+	const struct desk *desk = call->parts->desk;
+	uint64_t expires_ms = first_expiry_ms(call_settings(call));
 
-	if (is_disk_short(settings)) {
-		state = "DiskShort";
-		why.owner = OWNER_OPERATOR;
-		why.text = "the disk of the controller's directory is almost full: soon "
-			   "nothing can be changed";
-		why.remedy = "free space on it, or make it larger";
-	} else if (call->parts->desk && call->parts->desk->turn.n_failures > 0) {
-		state = "WritesFailed";
-		why.owner = OWNER_OPERATOR;
-		why.text = "the database could not be written to since the controller started";
-		why.remedy = "see the controller's journal for the reason; it goes on by "
-			     "itself once writing works";
-	} else if (expires_ms < time_now_ms() + EXPIRES_SOON_MS) {
-		state = "CertificateExpires";
-		why.owner = OWNER_OPERATOR;
-		why.text = "a certificate runs out soon, or has (Status shows which)";
-		why.remedy = "put a new one in its place and reload droverd";
-		why.deadline_ms = expires_ms;
-	}
-	call_answer(call, describe(state, &why));
+	if (is_disk_short(call_settings(call)))
+		answer_reason(call, &disk, 0);
+	else if (desk && desk->turn.n_failures > 0)
+		answer_reason(call, &writes, 0);
+	else if (expires_ms < time_now_ms() + EXPIRES_SOON_MS)
+		answer_reason(call, &expiry, expires_ms);
+	else
+		answer_reason(call, &WELL, 0);
 }
 
 void why_answer(struct call *call)
@@ -283,10 +176,8 @@ void why_answer(struct call *call)
 	name = check_name_member(&check, &HOST_NAME, "instanceName");
 	if (!check_passed(&check))
 		return;
-	if (id && name)
-		answer_target(call, id, name);
-	else if (id)
-		answer_deployment(call, id);
+	if (id)
+		answer_deployment(call, id, name);
 	else if (name)
 		answer_host(call, name);
 	else
