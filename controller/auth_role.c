@@ -46,9 +46,11 @@ static int find_application(
 	(void)json_find_string(call->input, "applicationName", &name, NULL);
 	(void)json_find_string(call->input, "deploymentId", &id, NULL);
 	if (name) {
-		(void)strncpy(ret, name, NAME_LENGTH + 1);
-		ret[NAME_LENGTH] = '\0';
-		return strlen(name) <= NAME_LENGTH;
+		size_t n = strnlen(name, NAME_LENGTH);
+
+		memcpy(ret, name, n);
+		ret[n] = '\0';
+		return name[n] == '\0';
 	}
 	if (!id)
 		return 0;
