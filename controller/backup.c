@@ -219,7 +219,6 @@ static int write_index(struct backup *backup, struct error *err)
 
 static int open_archive(struct backup *backup, struct error *err)
 {
-	(void)unlink(backup->temporary); /* of one that was killed */
 	backup->fd = open(
 		backup->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (backup->fd < 0)
@@ -296,8 +295,11 @@ int backup_make(uint64_t *ret_bytes, const struct backup_request *request, struc
 	};
 	int r = check_free(request, err);
 
-	if (r == 0)
+	if (r == 0) {
+		/* Of one that was killed. */
+		(void)unlink(backup.temporary);
 		r = collect(&backup, err);
+	}
 	if (r == 0)
 		r = write_archive(&backup, err);
 	return r < 0 ? r : publish(&backup, ret_bytes, err);
