@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -184,7 +185,7 @@ static bool find_restarted(struct call *call, struct asked *asked, const struct 
 		return false;
 	}
 	free(asked->revision);
-	asked->revision = strdup(group->target_revision);
+	asked->revision = xstrdup(group->target_revision);
 	return true;
 }
 

@@ -112,18 +112,18 @@ static void write_history(const struct deployment *deployment, uint32_t i)
 	struct store *store = deployment->owner->store;
 	const struct target *target = &deployment->targets[i];
 	const char *host_name = deployment->hosts[i].host->name;
+	const struct host_history after = rollout_after(&deployment->rollout, i);
 	struct host_record record = { 0 };
 
+	if (target->state == TARGET_SKIPPED && is_history_same(target->history, after))
+		return;
 	if (target->state == TARGET_SUCCEEDED)
 		memcpy(record.deployment_id, deployment->record.id,
 			sizeof(record.deployment_id));
-	else if (target->state == TARGET_SKIPPED &&
-		 is_history_same(target->history, rollout_after(&deployment->rollout, i)))
-		return;
 	else if (store_find_host_record(
 			 store, host_name, deployment->group->id, &record, NULL) < 0)
 		return; /* the store is broken, and the commit will say so */
-	record.history = rollout_after(&deployment->rollout, i);
+	record.history = after;
 	store_put_host_record(store, host_name, deployment->group->id, &record);
 }
 
