@@ -10,20 +10,92 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "controller/door/tls.h"
 
+/*
+ * Records that carry nothing for us, such as updates of keys, OpenSSL handles within one call
+ * for as long as there are more; a client that sends them as fast as it can would keep us
+ * there. So the bytes of one call are counted, and behind the last the socket is said to be
+ * empty: epoll knows better, and comes back to it in its turn.
+ */
+enum { BUDGET_BYTES = 32 * 1024 };
+
+static BIO_METHOD *method;
+
+static int read_socket(BIO *bio, char *data, int size)
+{
+	struct stream *stream = BIO_get_data(bio);
+	ssize_t n;
+
+	BIO_clear_retry_flags(bio);
+	if (stream->budget == 0) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	if ((size_t)size > stream->budget)
+		size = (int)stream->budget;
+	n = recv(stream->fd, data, (size_t)size, 0);
+	if (n > 0)
+		stream->budget -= (size_t)n;
+	else if (n == 0)
+		stream->has_ended = true;
+	else if (errno == EAGAIN || errno == EINTR)
+		BIO_set_retry_read(bio);
+	return (int)n;
+}
+
+static int write_socket(BIO *bio, const char *data, int size)
+{
+	struct stream *stream = BIO_get_data(bio);
+	ssize_t n = send(stream->fd, data, (size_t)size, MSG_NOSIGNAL);
+
+	BIO_clear_retry_flags(bio);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_write(bio);
+	return (int)n;
+}
+
+static long control_socket(BIO *bio, int command, long number, void *pointer)
+{
+	struct stream *stream = BIO_get_data(bio);
+
+	(void)number;
+	(void)pointer;
+	if (command == BIO_CTRL_EOF)
+		return stream->has_ended;
+	return command == BIO_CTRL_FLUSH; /* nothing is kept back */
+}
+
+int stream_prepare(void)
+{
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "connection");
+	if (!method || BIO_meth_set_read(method, read_socket) != 1 ||
+		BIO_meth_set_write(method, write_socket) != 1 ||
+		BIO_meth_set_ctrl(method, control_socket) != 1)
+		return -ENOMEM;
+	return 0;
+}
+
 int stream_start_tls(
 	struct stream *stream, const struct tls *tls, enum client_certificate certificate)
 {
+	BIO *bio = NULL;
+
 	ERR_clear_error();
 	if (tls->contexts[certificate])
 		stream->ssl = SSL_new(tls->contexts[certificate]);
-	if (!stream->ssl || SSL_set_fd(stream->ssl, stream->fd) != 1)
+	if (stream->ssl)
+		bio = BIO_new(method);
+	if (!bio)
 		return -ENOMEM;
+	BIO_set_data(bio, stream);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(stream->ssl, bio, bio);
 	SSL_set_accept_state(stream->ssl);
 	return 0;
 }
@@ -53,6 +125,7 @@ int stream_handshake(struct stream *stream)
 	int r;
 
 	stream->wants_write = false;
+	stream->budget = BUDGET_BYTES;
 	ERR_clear_error();
 	errno = 0;
 	r = SSL_do_handshake(stream->ssl);
@@ -77,6 +150,7 @@ ssize_t stream_read(struct stream *stream, void *data, size_t size)
 		n = recv(stream->fd, data, size, 0);
 		return n < 0 ? -errno : n;
 	}
+	stream->budget = BUDGET_BYTES;
 	ERR_clear_error();
 	errno = 0;
 	n = SSL_read(stream->ssl, data, (int)size);

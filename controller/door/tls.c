@@ -86,7 +86,7 @@ int tls_prepare(struct error *err)
 		return fail(err, "cannot start OpenSSL");
 	tickets_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_tickets);
 	context = SSL_CTX_new(TLS_server_method());
-	if (tickets_index < 0 || !context || RAND_bytes(&byte, 1) != 1)
+	if (tickets_index < 0 || !context || RAND_bytes(&byte, 1) != 1 || stream_prepare() < 0)
 		return fail(err, "cannot start OpenSSL");
 	return 0;
 }

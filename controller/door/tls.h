@@ -35,9 +35,14 @@ struct stream {
 	int fd;
 	struct ssl_st *ssl; /* NULL: plain */
 	bool wants_write;   /* what returned -EAGAIN waits for that */
+	bool has_ended;
+	size_t budget; /* bytes that TLS may still read in this call */
 };
 
-/* Begins TLS on the accepted socket. */
+/* Once, before all others. */
+int stream_prepare(void);
+
+/* Begins TLS on the accepted socket. The stream must stay where it is. */
 int stream_start_tls(
 	struct stream *stream, const struct tls *tls, enum client_certificate certificate);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A door, from outside: HTTP as it should be, TLS, limits and deadlines, a core that parks, reloads and drains."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import time
 import warnings
 
-from door_clients import SLOW, Door, get, make_ca, make_client, make_server, need_programs, post
+from door_clients import SLOW, Client, Door, get, make_ca, make_client, make_server, need_programs, post
 from drover import ASAN, Skip, case, find_program, run_all, wait_until
 
 # ---- HTTP
@@ -348,6 +349,63 @@ def settings_that_are_wrong_leave_the_old_ones(box):
         assert door.ask("reload") == "reloaded"
         assert wait_until(lambda: "cannot read the server's key" in door.errors(), 3 * SLOW)
         door.check_alive("tls")
+
+
+def talk(door, version, *lines):
+    """What openssl's client prints when these lines are typed."""
+    client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{door.port('tls')}", version],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+    for line in lines:
+        time.sleep(0.2 * SLOW)
+        with contextlib.suppress(BrokenPipeError):
+            client.stdin.write(line.encode())
+    time.sleep(0.3 * SLOW)
+    client.kill()
+    return client.communicate()[0].decode()
+
+
+@case
+def keys_are_updated_and_sessions_not_negotiated_again(box):
+    request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Door(box, "tls") as door:
+        text = talk(door, "-tls1_3", "k\n", "K\n", request)
+        assert text.count("KEYUPDATE") == 2, text
+        assert "HTTP/1.1 200 OK" in text, text
+        assert "HTTP/1.1 200 OK" in talk(door, "-tls1_2", request)
+        text = talk(door, "-tls1_2", "R\n", request)
+        assert "RENEGOTIATING" in text, text
+        assert "HTTP/1.1 200 OK" not in text, text
+        door.check_alive("tls")
+
+
+# ---- several
+
+
+@case
+def doors_share_a_listener_and_a_full_one_leaves_clients_to_the_other(box):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        fd = listener.fileno()
+
+        def ask():
+            connection = socket.create_connection(listener.getsockname(), 5 * SLOW)
+            client = Client(connection)
+            assert client.ask(get("/")).status == 200
+            return client
+
+        with Door(box, f"fd:{fd}", "connections=10", pass_fds=(fd,)) as first, \
+                Door(box, f"fd:{fd}", "connections=30", pass_fds=(fd,)) as second:
+            clients = [ask() for _ in range(40)]
+            first.await_state(open=10)
+            second.await_state(open=30)
+            for client in clients:
+                client.close()
+            first.await_state(open=0)
+            second.await_state(open=0)
+            assert first.ask("drain") == "exit 0"
+            for _ in range(10):  # what the first would have taken, the second does
+                ask().close()
 
 
 # ---- the end

@@ -45,8 +45,8 @@ EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 def make_server(directory, name="localhost"):
     """A server certificate that clients trust as it is: server.pem, server.key."""
-    openssl("req", "-x509", *EC, "-keyout", "server.key", "-out", "server.pem", "-days", "36500", "-subj", f"/CN={name}",
-            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", cwd=directory)
+    openssl("req", "-x509", *EC, "-keyout", "server.key", "-out", "server.pem", "-days", "36500",
+            "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", cwd=directory)
 
 
 def make_ca(directory, name="ca"):
@@ -69,7 +69,7 @@ def make_client(directory, name, ca="ca", days="36500"):
 class Door:
     """A door under door-driver; a context that ends it."""
 
-    def __init__(self, box, *arguments, door=None):
+    def __init__(self, box, *arguments, door=None, pass_fds=()):
         self.pki = box.join("pki")
         if not os.path.isdir(self.pki):
             os.mkdir(self.pki)
@@ -81,7 +81,7 @@ class Door:
         with open(self.error_path, "ab") as err:
             self.process = subprocess.Popen(
                 [find_program("door-driver"), door or find_program("drover-door"), self.pki, *words],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err, text=True, pass_fds=pass_fds)
         self.ports, self.kinds, self.pid = [], [word for word in words if "=" not in word], 0
         while not self.pid:
             name, _, value = self.line().partition(" ")

@@ -354,6 +354,8 @@ static int listen_as(struct exchange_listener *ret, const char *word)
 								: CLIENT_CERTIFICATE_OFF };
 	if (strncmp(word, "unix:", 5) == 0)
 		return listen_unix(word + 5);
+	if (strncmp(word, "fd:", 3) == 0)
+		return (int)strtol(word + 3, NULL, 10);
 	if (!ret->is_tls && strcmp(word, "plain") != 0) {
 		(void)fprintf(stderr, "door-driver: what is \"%s\"?\n", word);
 		exit(2);

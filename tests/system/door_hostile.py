@@ -178,7 +178,7 @@ def slow_heads_and_bodies_end_at_their_deadline(box):
     with Door(box, "plain", "header_ms=1500", "body_ms=1500") as door:
         for what, start in (("head", b"POST / HTTP/1.1\r\nHost: localhost\r\nX: "),
                             ("body", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"),
-                            ("chunk", b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n")):
+                            ("chunk", CHUNKED + b"fff\r\n")):
             before = door.state()["too_slow"]
             slow = [door.connect() for _ in range(50)]
             for connection in slow:
@@ -445,8 +445,8 @@ def the_work_of_a_door_needs_no_call_that_is_forbidden(box):
     if not shutil.which("strace"):
         raise Skip("needs strace")
     trace = box.join("trace")
-    script = write(box.join("traced"), f"#!/bin/sh\nexec strace -f -qq -o {trace} {find_program('drover-door')} \"$@\"\n",
-                   0o755)
+    traced = f"strace -f -qq -o {trace} {find_program('drover-door')}"
+    script = write(box.join("traced"), f"#!/bin/sh\nexec {traced} \"$@\"\n", 0o755)
     with Door(box, "tls", "mtls", "plain", "unix", "header_ms=300", door=script) as door:
         for kind in ("tls", "mtls", "plain", "unix"):
             door.check_alive(kind, seconds=10)
