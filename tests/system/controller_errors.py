@@ -4,7 +4,7 @@
 exit status, for more than sixty of them."""
 
 import droverd
-from drover import case, run_all
+from drover import allow, case, run_all
 
 FILTER = [{"Key": "role", "Value": "web", "Type": "KEY_AND_VALUE"}]
 LOCATION = "bucket=b,key=k,bundleType=tgz"
@@ -173,6 +173,7 @@ def prepare(controller):
 
 @case
 def every_mistake_has_its_name_and_a_sentence_that_helps(box):
+    allow(600)  # the command line takes about a second for each
     with droverd.Droverd(box) as controller:
         with controller.fleet({"manners": [{"kind": "native", "wait_ms": 10, "probe": False}],
                                "rules": [{"events": "Install", "delay_ms": 600000}]}):
