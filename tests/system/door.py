@@ -10,7 +10,7 @@ import subprocess
 import time
 import warnings
 
-from door_clients import SLOW, Client, Door, get, make_ca, make_client, make_server, need_programs, post
+from door_clients import SLOW, Client, Door, get, make_ca, make_client, make_server, need_fds, need_programs, post
 from drover import ASAN, Skip, case, find_program, run_all, wait_until
 
 # ---- HTTP
@@ -207,6 +207,23 @@ def the_core_closes_connections(box):
         assert idle.is_closed()
         door.await_state(open=0, core_cancelled=0, core_gone=0)
         door.check_alive("tls")
+
+
+@case
+def while_thousands_are_woken_others_are_served(box):
+    n = need_fds(4000)
+    with Door(box, "plain") as door:
+        parked = [door.client() for _ in range(n)]
+        for client in parked:
+            client.send(get("/park"))
+        door.await_state(core_parked=n, seconds=20)
+        door.tell("wake")
+        door.check_alive("plain", seconds=0.5)
+        assert door.line() == f"woken {n}"
+        for client in parked:
+            assert client.answer().status == 200
+            client.close()
+        door.await_state(open=0, left=0, seconds=10)
 
 
 # ---- TLS
