@@ -10,8 +10,12 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "base/protocol.h"
+#include "base/time.h"
 #include "controller/deployments.h"
 #include "controller/model.h"
+#include "controller/settings.h"
 #include "controller/sign.h"
 #include "controller/specification.h"
 #include "controller/store.h"
@@ -44,6 +48,31 @@ static const char *find_archive(const struct orders *orders,
 	return ret[0] ? ret : NULL;
 }
 
+/* ---- certificates */
+
+enum { SOON_DAYS = 30 };
+
+static const uint64_t day_ms = 24 * 3600 * UINT64_C(1000);
+
+/* Agents of ours refuse an order of a certificate that has run out: said in time, once a day.
+ */
+static void watch_certificates(struct orders *orders, uint64_t now_ms)
+{
+	uint64_t expires_ms = signer_expires_ms(orders->signer);
+	char when[21];
+
+	if (expires_ms > now_ms + SOON_DAYS * day_ms ||
+		(orders->warned_ms > 0 && now_ms < orders->warned_ms + day_ms))
+		return;
+	orders->warned_ms = now_ms;
+	time_format_utc(expires_ms, when);
+	log_warning("a certificate that signs orders %s on %s: put new ones in place of %s and "
+		    "%s, with their keys, and reload",
+		expires_ms <= now_ms ? "ran out" : "runs out", when,
+		orders->settings->signing_certificate,
+		orders->settings->aws_signing_certificate);
+}
+
 /* ---- for AWS's */
 
 static bool is_cached(
@@ -54,8 +83,8 @@ static bool is_cached(
 	       strcmp(deployment->signed_archive, archive ? archive : "") == 0;
 }
 
-int order_for_aws(struct orders *orders, struct deployment_target *target, const char **ret,
-	struct error *err)
+int order_for_aws(struct orders *orders, struct deployment_target *target, uint64_t now_ms,
+	const char **ret, struct error *err)
 {
 	struct deployment *deployment = target->deployment;
 	cleanup_with(json_decrefp) json_t *specification = NULL;
@@ -66,6 +95,7 @@ int order_for_aws(struct orders *orders, struct deployment_target *target, const
 	int r;
 
 	if (!is_cached(orders, deployment, archive)) {
+		watch_certificates(orders, now_ms);
 		r = specification_make(&specification, deployment, archive, err);
 		if (r < 0)
 			return r;
@@ -106,7 +136,7 @@ static uint64_t next_sequence(struct orders *orders, uint64_t now_ms)
 	return orders->sequence;
 }
 
-static void bind(struct orders *orders, json_t *specification,
+static void bind_to_host(struct orders *orders, json_t *specification,
 	const struct deployment_target *target, uint64_t now_ms)
 {
 	const struct rollout *rollout = &target->deployment->rollout;
@@ -128,6 +158,7 @@ int order_for_ours(struct orders *orders, struct deployment_target *target, uint
 {
 	cleanup_with(json_decrefp) json_t *specification = NULL;
 	cleanup_with(freep) char *text = NULL;
+	cleanup_with(freep) char *pem = NULL;
 	char id[DEPLOYMENT_ID_LENGTH + 1];
 	int r;
 
@@ -135,7 +166,17 @@ int order_for_ours(struct orders *orders, struct deployment_target *target, uint
 		&specification, target->deployment, find_archive(orders, target, id), err);
 	if (r < 0)
 		return r;
-	bind(orders, specification, target, now_ms);
+	watch_certificates(orders, now_ms);
+	bind_to_host(orders, specification, target, now_ms);
 	text = json_dumps(specification, JSON_COMPACT);
-	return signer_sign_for_ours(orders->signer, text, strlen(text), ret, err);
+	r = signer_sign_for_ours(orders->signer, text, strlen(text), &pem, err);
+	if (r < 0)
+		return r;
+	if (strlen(pem) > PROTOCOL_LIMIT_ORDER_BYTES)
+		return error_set(err, -EFBIG,
+			"the order is %zu bytes long and agents take %d: give the revision a "
+			"shorter location, or the certificate a shorter chain",
+			strlen(pem), PROTOCOL_LIMIT_ORDER_BYTES);
+	*ret = take(&pem);
+	return 0;
 }

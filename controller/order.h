@@ -20,15 +20,16 @@ struct orders {
 	const struct settings *settings;
 	struct deployments *deployments;
 
-	uint64_t sequence; /* of the last order for an agent of ours; 0: not read yet */
+	uint64_t sequence;  /* of the last order for an agent of ours; 0: not read yet */
+	uint64_t warned_ms; /* when the log last said that a certificate runs out */
 };
 
 /*
  * For AWS's agents: one for all hosts of a deployment, signed once. *ret is borrowed until the
  * next call. -EINVAL if no agent could fetch the revision, else a failure of ours.
  */
-int order_for_aws(struct orders *orders, struct deployment_target *target, const char **ret,
-	struct error *err);
+int order_for_aws(struct orders *orders, struct deployment_target *target, uint64_t now_ms,
+	const char **ret, struct error *err);
 
 /*
  * For an agent of ours: one for this host alone. Every one has a greater sequence than those

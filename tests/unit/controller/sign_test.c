@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/time.h"
 #include "certificates.h"
 
 static const char text[] = "{\"DeploymentId\":\"d-7QX2M41KZ\"}\nline\r\n";
@@ -249,6 +250,19 @@ START_TEST(an_encrypted_key_is_refused_without_a_question)
 }
 END_TEST
 
+START_TEST(the_end_of_its_certificates_is_known)
+{
+	struct settings settings = { 0 };
+	cleanup_with(signer_freep) struct signer *signer = NULL;
+	uint64_t now_ms = time_now_ms();
+
+	make_signer(&signer, &settings);
+	ck_assert_uint_gt(signer_expires_ms(signer), now_ms + 3500 * 1000);
+	ck_assert_uint_le(signer_expires_ms(signer), now_ms + 3600 * 1000);
+	remove_signing_files(&settings);
+}
+END_TEST
+
 START_TEST(a_reload_that_fails_changes_nothing)
 {
 	struct settings settings = { 0 };
@@ -277,4 +291,4 @@ TESTS("sign", orders_for_aws_are_pkcs7_that_verifies, orders_for_ours_are_cms_th
 	orders_for_aws_are_in_the_form_of_old, the_command_line_of_openssl_agrees,
 	what_was_altered_does_not_verify, a_certificate_of_another_key_is_refused,
 	files_that_cannot_serve_are_named, an_encrypted_key_is_refused_without_a_question,
-	a_reload_that_fails_changes_nothing)
+	the_end_of_its_certificates_is_known, a_reload_that_fails_changes_nothing)
