@@ -117,9 +117,10 @@ static struct host *identify_named(struct call *call)
 static struct deployment_target *command_due(
 	const struct commands *commands, const struct host *host, uint64_t now_ms)
 {
-	struct deployment_target *target = deployments_command_for(commands->deployments, host);
+	uint64_t due_ms = 0;
+	struct deployment_target *target = delivery_next(commands->deployments, host, &due_ms);
 
-	return target && delivery_due_ms(target) <= now_ms ? target : NULL;
+	return target && due_ms <= now_ms ? target : NULL;
 }
 
 static json_t *hand_out(
@@ -180,10 +181,10 @@ enum { AWS_POLL_MS = 70 * 1000 };
 
 static void park(struct commands *commands, struct call *call, struct host *host)
 {
-	struct deployment_target *target = deployments_command_for(commands->deployments, host);
-	uint64_t due_ms = target ? delivery_due_ms(target) : UINT64_MAX;
 	uint64_t wait_ms = commands->settings->long_poll_ms;
+	uint64_t due_ms = UINT64_MAX;
 
+	(void)delivery_next(commands->deployments, host, &due_ms);
 	if (!host->is_ours && wait_ms > AWS_POLL_MS)
 		wait_ms = AWS_POLL_MS;
 	if (wait_ms == 0)
@@ -290,7 +291,7 @@ static void get_deployment_specification(struct call *call)
 	if (is_ours(call))
 		r = order_for_ours(orders, target, call->now_ms, &own, &err);
 	else
-		r = order_for_aws(orders, target, &shared, &err);
+		r = order_for_aws(orders, target, call->now_ms, &shared, &err);
 	if (r < 0)
 		fail_order(call, target, r, &err);
 	else

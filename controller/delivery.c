@@ -44,6 +44,28 @@ uint64_t delivery_due_ms(const struct deployment_target *target)
 	return target->deliveries[n - 1].offered_ms + ((uint64_t)DELIVERY_WAIT_MS << doublings);
 }
 
+static bool is_offered(const struct deployment_target *target)
+{
+	return target->deployment->targets[target->position].state == TARGET_SENT;
+}
+
+struct deployment_target *delivery_next(
+	const struct deployments *deployments, const struct host *host, uint64_t *ret_due_ms)
+{
+	struct deployment_target *first = NULL;
+
+	for (struct deployment_target *target = deployments_command_for(deployments, host);
+		target; target = target->next_of_host) {
+		uint64_t due_ms = delivery_due_ms(target);
+
+		if (!is_offered(target) || (first && due_ms >= *ret_due_ms))
+			continue;
+		first = target;
+		*ret_due_ms = due_ms;
+	}
+	return first;
+}
+
 static void put(const struct deployment_target *target, const struct delivery *delivery,
 	struct store *store, bool first)
 {

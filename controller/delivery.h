@@ -6,6 +6,7 @@
 
 struct delivery;
 struct deployment_target;
+struct deployments;
 struct host;
 struct store;
 
@@ -47,6 +48,13 @@ const struct delivery *delivery_of_command(const struct deployment_target *targe
 
 /* When the command may be handed out next; 0: at once, UINT64_MAX: never again. */
 uint64_t delivery_due_ms(const struct deployment_target *target);
+
+/*
+ * Of all commands that the host has not taken yet the one to be handed out first, and when;
+ * NULL if there is none. There is one at most, unless several deployments may run on a host.
+ */
+struct deployment_target *delivery_next(
+	const struct deployments *deployments, const struct host *host, uint64_t *ret_due_ms);
 
 /* One more; borrowed until the next. */
 const struct delivery *delivery_add(

@@ -141,6 +141,26 @@ START_TEST(ours_need_not_wait_the_first_times)
 }
 END_TEST
 
+/* One that waits for its acknowledgement keeps no other waiting. */
+START_TEST(commands_of_two_deployments_do_not_wait_for_each_other)
+{
+	struct asked asked;
+
+	service_init(&service);
+	service.settings.rollout.concurrent_on_a_host = true;
+	(void)service_add_host(&service, "a");
+	service_deploy(&service);
+	free(take_command(&service, "a", AWS, "ApplicationStop"));
+	service.group = service_make_group(&service, "other");
+	service_deploy(&service);
+	free(take_command(&service, "a", AWS, "ApplicationStop"));
+	poll_as(&asked, &service, "a", AWS);
+	ck_assert(!asked.ended);
+	asked_done(&asked);
+	service_done(&service);
+}
+END_TEST
+
 START_TEST(deliveries_have_an_end)
 {
 	struct asked asked;
@@ -261,7 +281,8 @@ END_TEST
 TESTS("delivery", a_lost_command_is_given_again_after_seconds,
 	a_poll_that_waits_gets_it_when_it_is_due, each_wait_is_twice_the_one_before,
 	the_first_acknowledged_is_the_command, what_runs_is_not_given_again,
-	ours_need_not_wait_the_first_times, deliveries_have_an_end,
+	ours_need_not_wait_the_first_times,
+	commands_of_two_deployments_do_not_wait_for_each_other, deliveries_have_an_end,
 	deliveries_survive_a_restart, ours_get_the_next_command_with_the_answer,
 	a_result_said_again_brings_the_next_command_again,
 	the_answer_comes_before_a_poll_that_waits)

@@ -107,25 +107,30 @@ static inline void service_close(struct service *service)
 	loop_free(service->loop);
 }
 
-static inline void service_make_group(struct service *service)
+static inline struct group *service_make_group(struct service *service, const char *name)
 {
-	struct application *application = xcalloc(1, sizeof(*application));
 	struct group *group = xcalloc(1, sizeof(*group));
 
-	identifier_make_uuid(application->id);
-	strcpy(application->name, "shop");
-	ck_assert_int_eq(fleet_add_application(service->fleet, application), 0);
-	store_put_application(service->store, application);
 	identifier_make_uuid(group->id);
-	group->application = application;
-	strcpy(group->name, "web");
+	group->application = fleet_find_application(service->fleet, "shop");
+	(void)snprintf(group->name, sizeof(group->name), "%.100s", name);
 	strcpy(group->config_name, "CodeDeployDefault.AllAtOnce");
 	group->settings = xstrdup("{\"onPremisesInstanceTagFilters\":[{\"Key\":\"role\","
 				  "\"Value\":\"web\",\"Type\":\"KEY_AND_VALUE\"}]}");
 	ck_assert_int_eq(group_read_settings(group, NULL), 0);
 	ck_assert_int_eq(fleet_add_group(service->fleet, group), 0);
 	store_put_group(service->store, group);
-	service->group = group;
+	return group;
+}
+
+static inline void service_make_application(struct service *service)
+{
+	struct application *application = xcalloc(1, sizeof(*application));
+
+	identifier_make_uuid(application->id);
+	strcpy(application->name, "shop");
+	ck_assert_int_eq(fleet_add_application(service->fleet, application), 0);
+	store_put_application(service->store, application);
 }
 
 /* A registered host with a key of its own. */
@@ -165,7 +170,8 @@ static inline void service_init(struct service *service)
 	ck_assert_msg(
 		signer_new(&service->signer, &service->settings, &err) == 0, "%s", err.text);
 	service_open(service);
-	service_make_group(service);
+	service_make_application(service);
+	service->group = service_make_group(service, "web");
 	service_commit(service);
 }
 
