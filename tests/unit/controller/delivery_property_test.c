@@ -263,12 +263,7 @@ SEED(2)
 SEED(3)
 SEED(4)
 SEED(5)
-SEED(6)
-SEED(7)
-SEED(8)
 
 TESTS("delivery_property", nothing_runs_twice_and_nothing_hangs_1,
 	nothing_runs_twice_and_nothing_hangs_2, nothing_runs_twice_and_nothing_hangs_3,
-	nothing_runs_twice_and_nothing_hangs_4, nothing_runs_twice_and_nothing_hangs_5,
-	nothing_runs_twice_and_nothing_hangs_6, nothing_runs_twice_and_nothing_hangs_7,
-	nothing_runs_twice_and_nothing_hangs_8)
+	nothing_runs_twice_and_nothing_hangs_4, nothing_runs_twice_and_nothing_hangs_5)
