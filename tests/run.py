@@ -273,7 +273,7 @@ def lint_scripts():
     names = [name for name in tracked() if not name.startswith(("tests/data/", "tests/fuzz/corpus/"))]
     shells = [name for name in names if is_shell(name)]
     completion = [name for name in names if name.startswith("packaging/completion/")]
-    jobs = [(check, "shellcheck " + name, ["shellcheck", name]) for name in shells]
+    jobs = [(check, "shellcheck " + name, ["shellcheck", "--external-sources", name]) for name in shells]
     jobs += [(check, "shellcheck " + name, ["shellcheck", "--shell=bash", name]) for name in completion]
     jobs += [(check, "pyflakes " + name, ["pyflakes3", name]) for name in names if name.endswith(".py")]
     jobs += [(check, "mandoc " + name, ["mandoc", "-T", "lint", "-W", "warning", name])
