@@ -96,6 +96,12 @@ int log_set_level(const char *name)
 	return 0;
 }
 
+void log_configure_level(const char *name)
+{
+	if (!getenv("DROVER_LOG"))
+		(void)log_set_level(name);
+}
+
 const char *log_level_name(void)
 {
 	return level_names[maximum];

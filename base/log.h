@@ -36,6 +36,9 @@ bool log_is_journal(void);
 int log_set_level(const char *name);
 bool log_is_level(const char *name);
 
+/* The level that a configuration gives, by its name; DROVER_LOG counts more. */
+void log_configure_level(const char *name);
+
 /* The name of the level in force. */
 const char *log_level_name(void);
 

@@ -190,7 +190,7 @@ static void renew_settings(struct core *core, struct buf *ret)
 		add_finding(ret, text);
 	}
 	if (core->settings->log_level)
-		(void)log_set_level(core->settings->log_level);
+		log_configure_level(core->settings->log_level);
 }
 
 static void renew_keys(struct core *core, struct buf *ret)

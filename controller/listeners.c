@@ -98,8 +98,7 @@ static int remove_stale(const struct listener_settings *listener, struct error *
 	return 0;
 }
 
-static int open_unix(
-	const struct listener_settings *listener, const struct owner *owner, struct error *err)
+static int open_unix(const struct listener_settings *listener, struct error *err)
 {
 	const char *path = address_path(&listener->socket_address);
 	cleanup_with(closep) int fd = -1;
@@ -115,8 +114,7 @@ static int open_unix(
 	before = umask(0177);
 	r = bind(fd, plain(&listener->socket_address), listener->socket_length);
 	(void)umask(before);
-	if (r < 0 || (owner->gives && lchown(path, owner->uid, owner->gid) < 0) ||
-		chmod(path, listener->mode) < 0 || listen(fd, BACKLOG) < 0)
+	if (r < 0 || chmod(path, listener->mode) < 0 || listen(fd, BACKLOG) < 0)
 		return error_set(err, -errno, "cannot listen at %s: %m", path);
 	return take_fd(&fd);
 }
@@ -194,9 +192,9 @@ static int take_all_given(
 /* ---- all of them */
 
 static int open_one(struct listeners *listeners, size_t i,
-	const struct listener_settings *listener, const struct owner *owner, struct error *err)
+	const struct listener_settings *listener, struct error *err)
 {
-	int fd = listener->is_unix ? open_unix(listener, owner, err) : open_inet(listener, err);
+	int fd = listener->is_unix ? open_unix(listener, err) : open_inet(listener, err);
 
 	if (fd < 0)
 		return fd;
@@ -204,6 +202,17 @@ static int open_one(struct listeners *listeners, size_t i,
 	if (listener->is_unix)
 		remember_file(listeners, i, listener);
 	return 0;
+}
+
+static int open_kind(struct listeners *listeners, const struct settings *settings, bool is_unix,
+	struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < listeners->n && r == 0; i++)
+		if (listeners->fds[i] < 0 && settings->listeners[i].is_unix == is_unix)
+			r = open_one(listeners, i, &settings->listeners[i], err);
+	return r;
 }
 
 int listeners_open(struct listeners *ret, const struct settings *settings,
@@ -215,9 +224,12 @@ int listeners_open(struct listeners *ret, const struct settings *settings,
 	for (size_t i = 0; i < ret->n; i++)
 		ret->fds[i] = -1;
 	r = take_all_given(ret, settings, err);
-	for (size_t i = 0; i < ret->n && r == 0; i++)
-		if (ret->fds[i] < 0)
-			r = open_one(ret, i, &settings->listeners[i], owner, err);
+	if (r == 0)
+		r = open_kind(ret, settings, false, err);
+	if (r == 0)
+		r = owner_become(owner, err);
+	if (r == 0)
+		r = open_kind(ret, settings, true, err);
 	if (r < 0)
 		listeners_close(ret);
 	return r;

@@ -27,7 +27,8 @@ struct listeners {
 
 /*
  * Takes what systemd hands over (sd_listen_fds(3)) for the listeners of the same address, and
- * opens the rest; the files of unix sockets are given to `owner`. On failure nothing is open.
+ * opens the rest. Between the network's, for which root may be needed, and the unix sockets,
+ * whose files are the service's, it becomes `owner`. On failure nothing is open.
  */
 int listeners_open(struct listeners *ret, const struct settings *settings,
 	const struct owner *owner, struct error *err);

@@ -105,8 +105,8 @@ static int run_run(const struct options *options)
 
 	if (r < 0)
 		return STATUS_FAILED;
-	if (settings->log_level && !options->log_level && !getenv("DROVER_LOG"))
-		(void)log_set_level(settings->log_level); /* it was checked */
+	if (settings->log_level)
+		log_configure_level(settings->log_level);
 	r = service_run(settings, &err);
 	if (r < 0)
 		log_error("%s", err.text);

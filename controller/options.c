@@ -2,6 +2,7 @@
 #include "controller/options.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -78,10 +79,14 @@ int options_parse(struct options *ret, enum options_of of, const char *words, in
 	r = take_words(ret, words, argc, argv, first, err);
 	if (r < 0)
 		return r;
-	if (ret->log_level && log_set_level(ret->log_level) < 0)
+	if (!ret->log_level)
+		return 0;
+	if (log_set_level(ret->log_level) < 0)
 		return error_set(err, -EINVAL,
 			"--log-level %s: one of error, warning, notice, info, debug",
 			ret->log_level);
+	/* So that it counts more than a configuration whenever that is read, and for doors. */
+	(void)setenv("DROVER_LOG", ret->log_level, 1);
 	return 0;
 }
 

@@ -154,8 +154,8 @@ static void reload_log_level(struct service *service)
 	cleanup_with(diagnostics_done) struct diagnostics found = { 0 };
 
 	if (settings_load(&fresh, service->settings->path, &found, NULL) == 0 &&
-		fresh->log_level && !getenv("DROVER_LOG"))
-		(void)log_set_level(fresh->log_level);
+		fresh->log_level)
+		log_configure_level(fresh->log_level);
 }
 
 static uint64_t monotonic_us(void)
@@ -239,9 +239,7 @@ static int open_listeners(struct service *service, struct error *err)
 		return error_set(err, -EPERM,
 			"%s belongs to %s: only that user, or root, can run it",
 			service->settings->directory, owner.name);
-	if (r == 0)
-		r = listeners_open(&service->listeners, service->settings, &owner, err);
-	return r < 0 ? r : owner_become(&owner, err);
+	return r < 0 ? r : listeners_open(&service->listeners, service->settings, &owner, err);
 }
 
 static int watch_signals(struct service *service, struct error *err)
