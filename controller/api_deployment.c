@@ -177,6 +177,77 @@ static void stop_deployment(struct call *call)
 		answer_stopped(call);
 }
 
+/* ---- pause and resume, beyond AWS's operations */
+
+/* The open deployment that is asked for, or NULL after the call was failed. */
+static struct deployment *find_open(struct call *call)
+{
+	struct deployment *deployment;
+	struct error err = ERROR_NONE;
+	struct check check;
+	const char *id;
+	json_t *info;
+	int r;
+
+	check_init(&check, call);
+	id = check_deployment_id(&check);
+	if (!check_passed(&check))
+		return NULL;
+	deployment = deployments_find(call_deployments(call), id);
+	if (deployment)
+		return deployment;
+	r = find_info(call, id, &info, &err);
+	if (r < 0)
+		check_internal(call, &err);
+	if (r == 0)
+		fail_unknown(call, id);
+	if (r <= 0)
+		return NULL;
+	call_fail(call, "DeploymentAlreadyCompletedException",
+		"The deployment %s has ended already: %s", id,
+		json_string_value(json_object_get(info, "status")));
+	json_decref(info);
+	return NULL;
+}
+
+/* Twice is as good as once: the first answer may have been lost. */
+static void answer_paused(
+	struct call *call, const struct deployment *deployment, bool is_paused, int r)
+{
+	if (r < 0 && deployment->rollout.paused != is_paused)
+		call_fail(call, "InvalidDeploymentStatusException",
+			"The deployment %s begins no further host anyway: it is about to end",
+			deployment->record.id);
+	else
+		call_answer(call, NULL);
+}
+
+static void pause_deployment(struct call *call)
+{
+	struct deployment *deployment = find_open(call);
+
+	if (deployment)
+		answer_paused(call, deployment, true,
+			deployments_pause(call_deployments(call), deployment, call->now_ms));
+}
+
+static void resume_deployment(struct call *call)
+{
+	struct deployment *deployment = find_open(call);
+
+	if (!deployment)
+		return;
+	/* It may be over when this returns: without those that vanished nothing is left. */
+	(void)deployments_resume(call_deployments(call), deployment, call->now_ms);
+	call_answer(call, NULL);
+}
+
+const struct operation drover_deployment_operations[] = {
+	{ "PauseDeployment", pause_deployment, true },
+	{ "ResumeDeployment", resume_deployment, true },
+	{ NULL, NULL, false },
+};
+
 const struct operation deployment_operations[] = {
 	/* clang-format off */
 	{ "CreateDeployment",    create_deployment,     true },

@@ -112,6 +112,7 @@ extern const struct operation deployment_operations[];
 extern const struct operation tag_operations[];
 extern const struct operation foreign_operations[];
 extern const struct operation target_operations[];
+extern const struct operation drover_deployment_operations[]; /* pause and resume */
 extern const struct operation key_operations[];
 extern const struct operation status_operations[];
 extern const struct operation command_operations[]; /* commands.c: of hosts alone */

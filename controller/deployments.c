@@ -326,6 +326,20 @@ int deployments_stop(struct deployments *deployments, struct deployment *deploym
 	return give(deployment, &input, NULL, now_ms);
 }
 
+int deployments_pause(
+	struct deployments *deployments, struct deployment *deployment, uint64_t now_ms)
+{
+	assert(deployment->owner == deployments);
+	return give(deployment, &(struct rollout_input){ .type = ON_PAUSE }, NULL, now_ms);
+}
+
+int deployments_resume(
+	struct deployments *deployments, struct deployment *deployment, uint64_t now_ms)
+{
+	assert(deployment->owner == deployments);
+	return give(deployment, &(struct rollout_input){ .type = ON_RESUME }, NULL, now_ms);
+}
+
 void deployments_group_deleted(struct deployments *deployments, struct group *group,
 	const char *error_code, uint64_t now_ms)
 {

@@ -133,6 +133,16 @@ int deployments_stop(struct deployments *deployments, struct deployment *deploym
 	enum stop_rollback rollback, uint64_t now_ms);
 
 /*
+ * Paused, it begins no further host; those under way go on to their end. Resumed, it also goes
+ * on without hosts that vanished and stranded it. -ESTALE if it is so already, or is about to
+ * end.
+ */
+int deployments_pause(
+	struct deployments *deployments, struct deployment *deployment, uint64_t now_ms);
+int deployments_resume(
+	struct deployments *deployments, struct deployment *deployment, uint64_t now_ms);
+
+/*
  * The group or its application is about to be deleted: its deployment, if there is one, ends
  * Stopped with `error_code` (DEPLOYMENT_GROUP_MISSING, APPLICATION_MISSING) as soon as the
  * events under way are over, and knows the group no more.

@@ -14,8 +14,8 @@ static const struct operation *const codedeploy_tables[] = { application_operati
 	config_operations, group_operations, instance_operations, revision_operations,
 	deployment_operations, tag_operations, target_operations, foreign_operations, NULL };
 static const struct operation *const command_tables[] = { command_operations, NULL };
-static const struct operation *const drover_tables[] = { key_operations, status_operations,
-	NULL };
+static const struct operation *const drover_tables[] = { drover_deployment_operations,
+	key_operations, status_operations, NULL };
 
 static const struct {
 	const char *name;

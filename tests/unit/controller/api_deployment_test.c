@@ -48,6 +48,8 @@ static const struct api_line refused[] = {
 	{ "BatchGetDeployments", "{}", "DeploymentIdRequiredException", "" },
 	{ "BatchGetDeployments", "{'deploymentIds':['x']}", "InvalidDeploymentIdException", "" },
 	{ "BatchGetDeployments", "{'deploymentIds':['d-000000000']}", NULL, "{'deploymentsInfo':[]}" },
+	{ "PauseDeployment", "{}", "DeploymentIdRequiredException", "" },
+	{ "ResumeDeployment", "{'deploymentId':'d-000000000'}", "DeploymentDoesNotExistException", "" },
 	{ "ListDeployments", "{'applicationName':'shop'}", "DeploymentGroupNameRequiredException", "" },
 	{ "ListDeployments", "{'deploymentGroupName':'prod'}", "ApplicationNameRequiredException", "" },
 	{ "ListDeployments", "{'applicationName':'none','deploymentGroupName':'prod'}", "ApplicationDoesNotExistException", "" },
@@ -74,7 +76,8 @@ static const struct api_line refused[] = {
 /* clang-format on */
 
 static const struct operation *const tables[] = { application_operations, group_operations,
-	instance_operations, deployment_operations, target_operations };
+	instance_operations, deployment_operations, target_operations,
+	drover_deployment_operations };
 
 /* web-1, web-2, ... with role=web, and the group "prod" over them. */
 static void start(unsigned n_hosts, const char *more)
@@ -300,6 +303,31 @@ START_TEST(a_stop_is_answered_by_what_still_runs)
 }
 END_TEST
 
+START_TEST(a_paused_deployment_begins_no_other_host_until_it_is_resumed)
+{
+	cleanup_with(freep) char *input = NULL;
+
+	start(2, "");
+	deploy("'revision':" ZIP(42));
+	expect("PauseDeployment", "", "{}");
+	expect("PauseDeployment", "", "{}");
+	run_hosts(2, -1);
+	expect("ListDeploymentTargets", ",'targetFilters':{'TargetStatus':['Pending']}",
+		"{'targetIds':['*']}");
+	api_restart();
+	run_hosts(2, -1);
+	expect("ListDeploymentTargets", ",'targetFilters':{'TargetStatus':['Pending']}",
+		"{'targetIds':['*']}");
+	expect("ResumeDeployment", "", "{}");
+	expect("ResumeDeployment", "", "{}");
+	run_hosts(2, -1);
+	input = xasprintf("{'deploymentId':'%s'}", id);
+	api_expect_error(
+		"PauseDeployment", input, "DeploymentAlreadyCompletedException", "Succeeded");
+	api_stop();
+}
+END_TEST
+
 START_TEST(options_are_shown_and_the_deployments_own_rollback_replaces_the_groups)
 {
 	start(0,
@@ -458,6 +486,7 @@ TESTS("api_deployment", wrong_calls_are_refused_with_the_names_that_clients_know
 	a_deployment_is_shown_whole_from_the_first_answer_to_the_last,
 	a_failed_host_shows_its_diagnostics, a_busy_group_names_who_deploys_what_since_when,
 	a_stop_is_answered_by_what_still_runs,
+	a_paused_deployment_begins_no_other_host_until_it_is_resumed,
 	options_are_shown_and_the_deployments_own_rollback_replaces_the_groups,
 	a_failure_and_its_rollback_name_each_other, a_restart_deploys_the_last_success_again,
 	lists_are_filtered_and_come_in_pages)
