@@ -138,7 +138,7 @@ enum exchange_count {
 	COUNT_TOO_EAGER, /* sent more than one bounded request while one was parked */
 	COUNT_EVICTED,   /* the oldest of unfinished requests, for want of memory */
 	COUNT_LEFT,      /* clients that left while their request was parked */
-	COUNT_NOT_ANSWERED, /* requests the core did not answer in time */
+	COUNT_NOT_ANSWERED, /* requests the core did not take, or not answer in time */
 	EXCHANGE_N_COUNTS,
 };
 

@@ -185,6 +185,7 @@ static void pass_on(struct connection *connection, const char *rest, size_t n)
 	connection->is_head = strcmp(parser->request.method, "HEAD") == 0;
 	connection->keeps_open = parser->request.keeps_alive;
 	if (!core_link_request(connection)) {
+		door_count(connection->door, COUNT_NOT_ANSWERED);
 		connection_refuse(
 			connection, 503, "the controller has too much to do; try again");
 		return;

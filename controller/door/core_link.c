@@ -201,6 +201,9 @@ bool core_link_request(struct connection *connection)
 	message.body_bytes = connection->body.len;
 	buf_clear(&door->text);
 	exchange_encode_request(&door->text, &message);
+	if (door->channel.queued_bytes + door->text.len >
+		EXCHANGE_QUEUE_BYTES - DOOR_SPARE_QUEUE_BYTES)
+		return false;
 	if (channel_send(&door->channel, EXCHANGE_REQUEST, id, door->text.data, door->text.len,
 		    NULL, 0) < 0)
 		return false;

@@ -246,7 +246,8 @@ static bool serve_clients(struct door *door, int timeout)
 	int n = epoll_wait(door->epoll_fd, events, DOOR_EVENTS, timeout);
 
 	door->now_ms = time_boot_ms();
-	for (int i = 0; i < n && !door->is_done; i++) {
+	/* Those behind are told again. */
+	for (int i = 0; i < n && !door->is_done && !channel_is_full(&door->channel); i++) {
 		has_core |= events[i].data.u64 == LOOP_EVENT;
 		dispatch(door, &events[i]);
 	}
@@ -257,7 +258,7 @@ static void end_drain(struct door *door)
 {
 	size_t n = door->n_connections - door->queues[CONNECTION_LINGERING].n;
 
-	if (n == 0 || door->now_ms >= door->drain_until_ms)
+	if (door->is_draining && (n == 0 || door->now_ms >= door->drain_until_ms))
 		door->is_done = true;
 }
 
@@ -270,8 +271,7 @@ static void settle(struct door *door)
 		door->accept_again_ms = 0;
 		listeners_update(door);
 	}
-	if (door->is_draining)
-		end_drain(door);
+	end_drain(door);
 	door->counts.values[COUNT_OPEN] = door->n_connections;
 	door->counts.values[COUNT_PARKED] = door->queues[CONNECTION_PARKED].n;
 	core_link_counts(door);
@@ -292,10 +292,12 @@ int door_run(struct door *door)
 		if (has_core)
 			has_core = serve_core(door);
 		settle(door);
-		/* What was queued leaves at once; the loop sees to what the socket did not
-		 * take. */
-		if (!channel_flush(&door->channel))
-			has_core = true;
+		/* What was queued leaves at once; for what the socket did not take the loop
+		 * waits. */
+		if (!channel_flush(&door->channel)) {
+			has_core |= serve_core(door);
+			end_drain(door);
+		}
 	}
 	(void)channel_flush(&door->channel);
 	return door->status;

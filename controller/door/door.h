@@ -26,6 +26,8 @@ enum {
 	DOOR_HELD_BYTES = 64 * 1024 * 1024, /* unfinished requests and answers, all together */
 	DOOR_SPARE_FDS = 32,                /* that are no connections */
 	DOOR_COUNTS_MS = 1000,
+	/* Of the channel's queue; requests leave it to who left and who went. */
+	DOOR_SPARE_QUEUE_BYTES = EXCHANGE_QUEUE_BYTES / 4,
 	DOOR_ACCEPT_AGAIN_MS = 100, /* after there was no descriptor or memory */
 };
 

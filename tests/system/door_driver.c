@@ -17,6 +17,7 @@
  *   wake     answers all parked requests
  *   reload   sends settings from DIRECTORY anew
  *   close    closes all connections that were announced
+ *   pause    reads nothing from the door until "resume"
  *   drain    tells the door to end; answers "exit STATUS" when it did
  *
  * Paths: /park waits for "wake"; /echo answers with the request; /big?N with N bytes; /close
@@ -413,6 +414,12 @@ static void obey(struct driver *driver, const char *line)
 	} else if (strcmp(line, "reload") == 0) {
 		send_settings(driver);
 		printf("reloaded\n");
+	} else if (strcmp(line, "pause") == 0) {
+		channel_pause(&driver->channel);
+		printf("paused\n");
+	} else if (strcmp(line, "resume") == 0) {
+		channel_resume(&driver->channel);
+		printf("resumed\n");
 	} else if (strcmp(line, "drain") == 0) {
 		driver->is_draining = true;
 		tell(driver, EXCHANGE_DRAIN, 0);

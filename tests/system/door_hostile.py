@@ -10,6 +10,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from door_clients import SLOW, Client, Door, get, need_fds, need_programs, post
@@ -369,6 +370,45 @@ def unfinished_bodies_of_all_clients_are_bounded(box):
         for client in senders:
             client.close()
         door.await_state(open=0, seconds=5)
+
+
+@case
+def a_core_that_is_behind_is_waited_for(box):
+    """What the door takes meanwhile is bounded; nothing spins, nothing is lost that was not refused."""
+    answers = []
+
+    def ask(door):
+        with door.client(timeout=60) as client:
+            try:
+                client.send(post("/echo", b"x" * 1000000))
+                answer = client.answer()
+                answers.append(answer.status if answer else 0)
+            except OSError:  # evicted
+                answers.append(0)
+
+    with Door(box, "plain", "body_ms=60000") as door:
+        door.check_alive()
+        before = door.rss_kib()
+        assert door.ask("pause") == "paused"
+        clients = [threading.Thread(target=ask, args=(door,)) for _ in range(100)]
+        for client in clients:
+            client.start()
+        time.sleep(1 * SLOW)
+        cpu = door.cpu_seconds()
+        time.sleep(1)
+        assert ASAN or door.cpu_seconds() - cpu < 0.1, "waiting spins"
+        grown = (door.rss_kib() - before) / 1024
+        print(f"# {grown:.0f} MiB")
+        assert ASAN or grown < 130, f"{grown:.0f} MiB"
+        assert not answers
+        assert door.ask("resume") == "resumed"
+        for client in clients:
+            client.join()
+        print(f"# {answers.count(200)} answered, {answers.count(503)} refused, {answers.count(0)} evicted")
+        assert len(answers) == 100
+        assert answers.count(200) >= 15
+        assert set(answers) <= {200, 503, 0}
+        door.check_alive()
 
 
 # ---- a door that was taken
