@@ -95,9 +95,8 @@ class Client:
                 answer = self.connection.getresponse()
                 return answer.status, answer.headers, answer.read()
             except (http.client.HTTPException, OSError) as failure:
-                self.connection.close()
-                self.connection = None
-                if not again or not isinstance(failure, (http.client.RemoteDisconnected, ConnectionError)):
+                self.close()
+                if not again or not isinstance(failure, ConnectionError):
                     raise
         raise AssertionError
 
@@ -111,6 +110,21 @@ class Client:
     def close(self):
         if self.connection:
             self.connection.close()
+        self.connection = None
+
+
+def children_of(parent):
+    """pid -> name."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
+                    text = file.read()
+                name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+                if int(rest[1]) == parent:
+                    found[int(entry)] = name
+    return found
 
 
 class Droverd:
@@ -127,6 +141,7 @@ class Droverd:
         self.log_path = box.join(name + ".log")
         self.libexec = box.join(name + ".libexec")
         self.process = None
+        self.wrap = []  # a program and its options that run droverd: the fault program
         os.mkdir(self.libexec)
         for helper in PROGRAMS:
             os.symlink(drover.find_program(helper), os.path.join(self.libexec, helper))
@@ -151,8 +166,9 @@ class Droverd:
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([os.path.join(self.libexec, "droverd"), "run", "--config", self.config],
-                                            env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([*self.wrap, os.path.join(self.libexec, "droverd"), "run", "--config",
+                                             self.config], env=self.env, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
         assert drover.wait_until(self.answers, 20), f"droverd does not answer: {self.log()}"
 
     def answers(self):
@@ -170,7 +186,7 @@ class Droverd:
         """Ends it by SIGTERM; returns how long that took. What a sanitizer found fails the case."""
         began = time.monotonic()
         if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            os.kill(self.service(), signal.SIGTERM)
             self.process.wait(seconds * (3 if drover.ASAN else 1))
         took = time.monotonic() - began
         status, self.process = (self.process.returncode if self.process else 0), None
@@ -190,18 +206,14 @@ class Droverd:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
 
+    def service(self):
+        """The pid of `droverd run`."""
+        below = children_of(self.process.pid) if self.wrap else {}
+        return next(iter(below), self.process.pid)
+
     def children(self):
         """Core and doors: pid -> name."""
-        found = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                with contextlib.suppress(OSError):
-                    with open(f"/proc/{entry}/stat", encoding="ascii", errors="replace") as file:
-                        text = file.read()
-                    name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
-                    if int(rest[1]) == self.process.pid:
-                        found[int(entry)] = name
-        return found
+        return children_of(self.service())
 
     def __enter__(self):
         return self
