@@ -73,7 +73,6 @@ static struct {
 	bool killing; /* everything is to die */
 	bool fired;
 	unsigned long n_calls;
-	char fired_at[9000];
 } tree;
 
 static volatile sig_atomic_t lingered;
@@ -291,7 +290,7 @@ static bool site_read(struct call_site *site, pid_t id)
 static void on_call(struct task *task)
 {
 	struct call_site site;
-	char text[sizeof(tree.fired_at)];
+	char text[9000];
 
 	if (!site_read(&site, task->id)) {
 		resume(PTRACE_CONT, task->id, 0);
@@ -306,8 +305,12 @@ static void on_call(struct task *task)
 		resume(PTRACE_CONT, task->id, 0);
 		return;
 	}
-	if (!tree.fired)
-		site_describe(&site, task->id, tree.fired_at, sizeof(tree.fired_at));
+	if (!tree.fired) {
+		/* At once: a service may be ended from outside before there is a report. */
+		site_describe(&site, task->id, text, sizeof(text));
+		(void)fprintf(options.output, "struck at %s\n", text);
+		(void)fflush(options.output);
+	}
 	tree.fired = true;
 	fault_strike(task);
 }
@@ -449,9 +452,7 @@ static void command_start(char **argv)
 static int report(void)
 {
 	(void)fprintf(options.output, "calls %lu\n", tree.n_calls);
-	if (tree.fired)
-		(void)fprintf(options.output, "struck at %s\n", tree.fired_at);
-	else if (options.kind != FAULT_NONE)
+	if (!tree.fired && options.kind != FAULT_NONE)
 		(void)fprintf(options.output, "call %lu was not reached\n", options.n);
 	if (tree.fired && options.kind != FAULT_ERROR && !options.only)
 		return EXIT_KILLED;
