@@ -14,8 +14,20 @@
 /* What each role may do. */
 
 /* What deployers may do of all that changes something, with their applications. */
-static const char *const deploying[] = { "ContinueDeployment", "CreateDeployment",
-	"RegisterApplicationRevision", "SkipWaitTimeForInstanceTermination", "StopDeployment" };
+static const struct deploying {
+	const char *operation;
+	/* It is about the deployment that it names. Other members are no part of its input, so
+	 * an application that is given as well says nothing. */
+	bool by_deployment;
+} deploying[] = {
+	{ "ContinueDeployment", true },
+	{ "CreateDeployment", false },
+	{ "PauseDeployment", true },
+	{ "RegisterApplicationRevision", false },
+	{ "ResumeDeployment", true },
+	{ "SkipWaitTimeForInstanceTermination", true },
+	{ "StopDeployment", true },
+};
 
 static bool refuse(struct refusal *ret)
 {
@@ -24,18 +36,18 @@ static bool refuse(struct refusal *ret)
 	return false;
 }
 
-static bool is_deploying(const char *operation)
+static const struct deploying *find_deploying(const char *operation)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(deploying); i++)
-		if (strcmp(deploying[i], operation) == 0)
-			return true;
-	return false;
+		if (strcmp(deploying[i].operation, operation) == 0)
+			return &deploying[i];
+	return NULL;
 }
 
 /* The application that the call is about: 1 if it says so, 0 if it does not, or names a
  * deployment that does not exist: that is the handler's to say. */
-static int find_application(
-	const struct call *call, char ret[static NAME_LENGTH + 1], struct error *err)
+static int find_application(const struct call *call, const struct deploying *how,
+	char ret[static NAME_LENGTH + 1], struct error *err)
 {
 	struct deployment_record record = { 0 };
 	const struct deployment *open;
@@ -43,8 +55,10 @@ static int find_application(
 	const char *id = NULL;
 	int r;
 
-	(void)json_find_string(call->input, "applicationName", &name, NULL);
-	(void)json_find_string(call->input, "deploymentId", &id, NULL);
+	if (how->by_deployment)
+		(void)json_find_string(call->input, "deploymentId", &id, NULL);
+	else
+		(void)json_find_string(call->input, "applicationName", &name, NULL);
 	if (name) {
 		size_t n = strnlen(name, NAME_LENGTH);
 
@@ -85,17 +99,18 @@ static bool is_bound_to(const struct key *key, const char *application_name)
 
 static bool deployer_may(struct call *call, struct refusal *ret)
 {
+	const struct deploying *how = find_deploying(call->operation);
 	const struct key *key = call->who.key;
 	char name[NAME_LENGTH + 1] = "";
 	int r;
 
-	if (!is_deploying(call->operation)) {
+	if (!how) {
 		error_set(&ret->why, -EACCES,
 			"access key %s (%s) has the role deployer, which may deploy but not %s",
 			key->id, key->name, call->operation);
 		return refuse(ret);
 	}
-	r = find_application(call, name, &ret->why);
+	r = find_application(call, how, name, &ret->why);
 	if (r < 0) {
 		ret->status = 500;
 		ret->type = "InternalFailure";
