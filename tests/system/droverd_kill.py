@@ -182,16 +182,18 @@ class Rig:
 
     def check_told(self, number, maker, ended):
         call = self.controller.call
+        # What was answered before the lists are asked for: the client goes on meanwhile.
+        made_applications, made_hosts = list(maker.applications), list(maker.hosts)
         for info in ended:
             check(info["status"] == "Succeeded", info)
             targets = self.controller.targets(info["deploymentId"])
             check(droverd.statuses(targets) == {"Succeeded": HOSTS}, targets)
         check(number is None or number in [info["deploymentId"] for info in ended], f"{number} is gone")
         applications = call("ListApplications")["applications"]
-        lost = [name for name in maker.applications if name not in applications]
+        lost = [name for name in made_applications if name not in applications]
         check(not lost, f"applications were answered and are gone: {lost}")
         hosts = call("ListOnPremisesInstances", registrationStatus="Registered")["instanceNames"]
-        lost = [name for name in maker.hosts if name not in hosts]
+        lost = [name for name in made_hosts if name not in hosts]
         check(not lost, f"hosts were answered and are gone: {lost}")
         groups = call("ListDeploymentGroups", applicationName="shop")["deploymentGroups"]
         check(groups == ["prod"], f"groups: {groups}")
