@@ -22,6 +22,25 @@ static void expect_within(uint64_t began_ms, uint64_t limit_ms, const char *what
 			(unsigned long long)took_ms);
 }
 
+/* Every host brings along what an earlier deployment made of it. */
+static void give_histories(struct world *world, unsigned n)
+{
+	struct deployment_request request = world_request(world, REVISION(1));
+	char name[16];
+
+	request.only_outdated = true;
+	request.hosts = (struct host *[]){ NULL };
+	world_deploy(world, &request); /* succeeds without targets */
+	for (unsigned i = 1; i <= n; i++) {
+		struct host_record record = { .history = { true, REVISION_CURRENT } };
+
+		(void)snprintf(name, sizeof(name), "web-%u", i);
+		memcpy(record.deployment_id, world->id, sizeof(record.deployment_id));
+		store_put_host_record(world->store, name, world->group->id, &record);
+	}
+	must_commit(world->store);
+}
+
 START_TEST(many_hosts_are_selected_vanish_return_and_are_stopped_in_linear_time)
 {
 	struct deployment_request request;
@@ -31,13 +50,15 @@ START_TEST(many_hosts_are_selected_vanish_return_and_are_stopped_in_linear_time)
 	char name[16];
 
 	world_init(&world, n, "");
+	give_histories(&world, n);
 	began_ms = time_boot_ms();
-	request = world_request(&world, REVISION(1));
+	request = world_request(&world, REVISION(2));
 	request.config = fleet_find_config(world.fleet, "CodeDeployDefault.AllAtOnce");
 	world_deploy(&world, &request);
 	must_commit(world.store);
 	expect_within(began_ms, n / 10, "creation");
 	ck_assert_uint_eq(world.n_told, n);
+	ck_assert_int_eq(world_open(&world)->targets[n - 1].history.revision, REVISION_CURRENT);
 	began_ms = time_boot_ms();
 	for (unsigned i = 1; i <= n; i++) {
 		(void)snprintf(name, sizeof(name), "web-%u", i);
