@@ -245,7 +245,7 @@ void create_deployment(struct call *call)
 	config = check_config(call, asked.config_name ? asked.config_name : group->config_name);
 	if (!config)
 		return;
-	if (group->active)
+	if (deployments_is_busy(group))
 		refuse_busy(call, group);
 	else
 		create(call, &asked, group, config);

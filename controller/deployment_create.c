@@ -314,6 +314,33 @@ void deployment_begin(struct deployment *deployment, uint64_t now_ms)
 		deployment, &(struct rollout_input){ .type = ON_START }, NULL, now_ms);
 }
 
+static bool is_to_late_joiners(const struct deployment *deployment)
+{
+	return strcmp(deployment->record.creator, AUTO_UPDATE) == 0;
+}
+
+bool deployments_is_busy(const struct group *group)
+{
+	return group->active && !is_to_late_joiners(group->active);
+}
+
+/*
+ * Nobody asked for a deployment to late joiners, so nobody is refused because of one. Its
+ * hosts get the new one's revision as soon as the event under way there is over.
+ */
+static void make_way(struct group *group, uint64_t now_ms)
+{
+	struct deployment *active = group->active;
+
+	if (!active)
+		return;
+	group->active = NULL;
+	deployment_changed(active);
+	(void)deployment_apply(active,
+		&(struct rollout_input){ .type = ON_STOP, .rollback = STOP_NO_ROLLBACK }, NULL,
+		now_ms);
+}
+
 int deployments_create(struct deployments *deployments,
 	const struct deployment_request *request, uint64_t now_ms,
 	char ret_id[static DEPLOYMENT_ID_LENGTH + 1], struct error *err)
@@ -325,7 +352,7 @@ int deployments_create(struct deployments *deployments,
 	struct deployment *deployment;
 	int r;
 
-	if (request->group->active)
+	if (deployments_is_busy(request->group))
 		return error_set(err, -EBUSY, "deployment %s is under way in group %s",
 			request->group->active->record.id, request->group->name);
 	r = select_hosts(&selecting, err);
@@ -333,6 +360,7 @@ int deployments_create(struct deployments *deployments,
 		return error_wrap(
 			err, "cannot select the hosts of group %s", request->group->name);
 	now_ms = deployments_advance(deployments, now_ms);
+	make_way(request->group, now_ms);
 	deployment = deployment_new(deployments, request->group, now_ms);
 	fill_record(&deployment->record, request);
 	deployment->rollout.config = config;

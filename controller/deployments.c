@@ -340,15 +340,8 @@ int deployments_resume(
 	return give(deployment, &(struct rollout_input){ .type = ON_RESUME }, NULL, now_ms);
 }
 
-void deployments_group_deleted(struct deployments *deployments, struct group *group,
-	const char *error_code, uint64_t now_ms)
+static void leave_group(struct deployment *deployment, const char *error_code, uint64_t now_ms)
 {
-	struct deployment *deployment = group->active;
-
-	if (!deployment)
-		return;
-	now_ms = deployments_advance(deployments, now_ms);
-	group->active = NULL;
 	deployment->group = NULL;
 	free(deployment->record.error_code);
 	deployment->record.error_code = xstrdup(error_code);
@@ -356,6 +349,18 @@ void deployments_group_deleted(struct deployments *deployments, struct group *gr
 	(void)deployment_apply(deployment,
 		&(struct rollout_input){ .type = ON_STOP, .rollback = STOP_NO_ROLLBACK }, NULL,
 		now_ms);
+}
+
+void deployments_group_deleted(struct deployments *deployments, struct group *group,
+	const char *error_code, uint64_t now_ms)
+{
+	now_ms = deployments_advance(deployments, now_ms);
+	group->active = NULL;
+	/* Besides the active one there may be one that made way for it. */
+	for (struct deployment *deployment = deployments->first; deployment;
+		deployment = deployment->next)
+		if (deployment->group == group)
+			leave_group(deployment, error_code, now_ms);
 	deployments_settle(deployments, now_ms);
 }
 

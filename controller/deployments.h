@@ -119,10 +119,13 @@ struct deployment_request {
 	size_t n_hosts;
 };
 
+/* Whether a deployment is under way that another has to wait for: group->active. */
+bool deployments_is_busy(const struct group *group);
+
 /*
- * Makes a deployment, selects its hosts and starts it; it may have ended when this returns.
- * -EBUSY if group->active is still under way. Else 0, or a negative errno with err filled if
- * the store could not be read: nothing was changed then.
+ * Makes a deployment, selects its hosts and starts it; it may have ended when this returns. One
+ * to late joiners makes way for it: it is stopped. -EBUSY if deployments_is_busy(). Else 0, or
+ * a negative errno with err filled if the store could not be read: nothing was changed then.
  */
 int deployments_create(struct deployments *deployments,
 	const struct deployment_request *request, uint64_t now_ms,

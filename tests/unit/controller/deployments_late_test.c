@@ -205,6 +205,66 @@ START_TEST(hosts_with_a_newer_revision_are_left_alone)
 }
 END_TEST
 
+START_TEST(it_makes_way_for_a_deployment_that_somebody_asks_for)
+{
+	cleanup_with(deployment_record_done) struct deployment_record late = { 0 };
+	cleanup_with(deployment_record_done) struct deployment_record record = { 0 };
+	struct deployment_request request;
+	struct world world;
+	char id[DEPLOYMENT_ID_LENGTH + 1];
+
+	start(&world, 2);
+	deploy_well(&world, REVISION(1), 2);
+	deployments_host_changed(world.deployments, world_add_host(&world, 3));
+	look(&world);
+	memcpy(id, world.group->active->record.id, sizeof(id));
+	(void)host_takes(&world, "web-3");
+	request = world_request(&world, REVISION(2));
+	request.config = fleet_find_config(world.fleet, "CodeDeployDefault.AllAtOnce");
+	world_deploy(&world, &request);
+	ck_assert_str_eq(world.group->active->record.id, world.id);
+	ck_assert(world_open(&world)->targets[2].held);
+	world_restart(&world);
+	ck_assert_str_eq(world.group->active->record.id, world.id);
+	ck_assert_ptr_nonnull(deployments_find(world.deployments, id));
+	host_ends(&world, "web-3", EVENT_STATUS_SUCCEEDED);
+	ck_assert_ptr_null(deployments_find(world.deployments, id));
+	all_run(&world, 3);
+	late = world_record(&world, id);
+	ck_assert_str_eq(late.status, "Stopped");
+	record = world_record(&world, world.id);
+	ck_assert_str_eq(record.status, "Succeeded");
+	ck_assert_uint_eq(record.overview[2], 3);
+	world_done(&world);
+}
+END_TEST
+
+/* Both know a group that is no more. */
+START_TEST(a_deleted_group_ends_both)
+{
+	struct deployment_request request;
+	struct world world;
+	char id[DEPLOYMENT_ID_LENGTH + 1];
+
+	start(&world, 2);
+	deploy_well(&world, REVISION(1), 2);
+	deployments_host_changed(world.deployments, world_add_host(&world, 3));
+	look(&world);
+	memcpy(id, world.group->active->record.id, sizeof(id));
+	(void)host_takes(&world, "web-3");
+	request = world_request(&world, REVISION(2));
+	world_deploy(&world, &request);
+	deployments_group_deleted(
+		world.deployments, world.group, "DEPLOYMENT_GROUP_MISSING", world.now_ms);
+	fleet_remove_group(world.fleet, world.group);
+	store_delete_group(world.store, "id-prod");
+	ck_assert_ptr_null(world_open(&world));
+	host_ends(&world, "web-3", EVENT_STATUS_SUCCEEDED);
+	ck_assert_ptr_null(deployments_find(world.deployments, id));
+	world_done(&world);
+}
+END_TEST
+
 START_TEST(a_group_that_ignores_outdated_hosts_is_left_alone)
 {
 	struct world world;
@@ -225,4 +285,5 @@ TESTS("deployments_late", a_host_that_comes_later_receives_the_groups_revision,
 	one_that_came_during_a_deployment_gets_what_came_of_it,
 	a_new_host_of_an_old_name_is_new, a_host_that_failed_is_not_tried_again,
 	hosts_with_a_newer_revision_are_left_alone,
+	it_makes_way_for_a_deployment_that_somebody_asks_for, a_deleted_group_ends_both,
 	a_group_that_ignores_outdated_hosts_is_left_alone)
