@@ -78,7 +78,7 @@ static void create_key(struct call *call)
 	check_init(&check, call);
 	name = check_name(&check, &KEY_NAME);
 	role = check_word(&check, call->input, "role", roles, "InvalidKeyRoleException");
-	if (role < 0)
+	if (!check_has(call->input, "role"))
 		check_fail(&check, CHECK_REQUIRED, "KeyRoleRequiredException",
 			"No role is given: set \"role\" to administrator, deployer, reader or "
 			"host");
