@@ -3,8 +3,8 @@
 /*
  * Requests as lines of text, "WHO TARGET JSON", run one after another on a real state, which is
  * then loaded anew, as after a commit that failed. WHO is one of root, admin, deployer, reader,
- * host. Each must find its way, be permitted or not, and come to an end that is an answer; the
- * state must load again.
+ * host; in the JSON some words stand for the newest deployment and command. Each must find its
+ * way, be permitted or not, and come to an end that is an answer; the state must load again.
  *
  * The mutator knows the form: it changes one node of one line's JSON, or its target, so that
  * handlers and not the parser are what is tried.
@@ -70,6 +70,54 @@ static struct key keys[] = {
 	[KEY_HOST] = { .id = "AKIAHOST", .role = KEY_HOST },
 };
 
+/* Identifiers are random: these words stand for the newest ones. */
+static struct stand_in {
+	const char *word;
+	const char *object; /* of an answer; NULL: the answer itself */
+	const char *member;
+	char value[256];
+} stand_ins[] = {
+	{ "d-ABCDEF123", NULL, "deploymentId", "" },
+	{ "@command", "HostCommand", "HostCommandIdentifier", "" },
+	{ "@execution", "HostCommand", "DeploymentExecutionId", "" },
+	{ "@key", NULL, "accessKeyId", "" },
+	{ "@token", NULL, "nextToken", "" },
+};
+
+static void note_stand_ins(const json_t *output)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stand_ins); i++) {
+		struct stand_in *one = &stand_ins[i];
+		const json_t *object = one->object ? json_object_get(output, one->object)
+						   : output;
+		const char *value = json_string_value(json_object_get(object, one->member));
+
+		if (value)
+			(void)snprintf(one->value, sizeof(one->value), "%s", value);
+	}
+}
+
+/* For the caller to free. */
+static char *put_stand_ins(const char *body)
+{
+	struct buf ret = { 0 };
+
+	while (*body) {
+		const struct stand_in *found = NULL;
+
+		for (size_t i = 0; i < ARRAY_SIZE(stand_ins) && !found; i++)
+			if (stand_ins[i].value[0] && strncmp(body, stand_ins[i].word,
+							     strlen(stand_ins[i].word)) == 0)
+				found = &stand_ins[i];
+		if (found)
+			buf_puts(&ret, found->value);
+		else
+			buf_putc(&ret, *body);
+		body += found ? strlen(found->word) : 1;
+	}
+	return buf_steal(&ret);
+}
+
 static void on_ended(struct call *call)
 {
 	const char *type = json_string_value(json_object_get(call->output, "__type"));
@@ -79,6 +127,7 @@ static void on_ended(struct call *call)
 	assert(text);
 	if (call->status == 200) {
 		assert(!type);
+		note_stand_ins(call->output);
 		return;
 	}
 	assert(call->status == 400 || call->status == 403);
@@ -134,6 +183,7 @@ static struct call *run_line(char *line)
 {
 	cleanup_with(json_decrefp) json_t *input = NULL;
 	cleanup_with(freep) char *object = NULL;
+	cleanup_with(freep) char *text = NULL;
 	char *target = strchr(line, ' ');
 	char *body = target ? strchr(target + 1, ' ') : NULL;
 	struct route route;
@@ -143,8 +193,9 @@ static struct call *run_line(char *line)
 		return NULL;
 	*target++ = '\0';
 	*body++ = '\0';
+	text = put_stand_ins(body);
 	if (!find_route(&route, target) ||
-		json_parse_object(&input, body, strlen(body), NULL) < 0)
+		json_parse_object(&input, text, strlen(text), NULL) < 0)
 		return NULL;
 	call = xcalloc(1, sizeof(*call));
 	call_init(call, &state.parts, on_ended);
@@ -230,6 +281,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (!state.parts.store)
 		begin();
 	now_ms = state.parts.started_ms;
+	for (size_t i = 0; i < ARRAY_SIZE(stand_ins); i++)
+		stand_ins[i].value[0] = '\0';
 	run_lines(text);
 	r = state_reload(&state, &err);
 	assert(r == 0);
@@ -257,10 +310,11 @@ static const char *const members[] = { "Key", "ResourceArn", "TagKeys", "Tags", 
 	"value", "version", "zonalConfig", "HostIdentifier", "HostCommandIdentifier",
 	"DeploymentExecutionId", "CommandStatus", "Diagnostics", "Format", "Payload" };
 
-static const char *const words[] = { "shop", "prod", "web-1", "role", "web", "d-ABCDEF123",
-	HOST_ARN, "KEY_AND_VALUE", "KEY_ONLY", "HOST_COUNT", "FLEET_PERCENT", "S3", "GitHub",
-	"zip", "Server", "host", "deployer", "CodeDeployDefault.AllAtOnce", "Succeeded",
-	"Failed", "InProgress", "DEPLOYMENT_FAILURE", "OVERWRITE", "Registered", "JSON",
+static const char *const words[] = { "@command", "@execution", "@key", "@token", "shop", "prod",
+	"web-1", "role", "web", "d-ABCDEF123", HOST_ARN, "KEY_AND_VALUE", "KEY_ONLY",
+	"HOST_COUNT", "FLEET_PERCENT", "S3", "GitHub", "zip", "Server", "host", "deployer",
+	"CodeDeployDefault.AllAtOnce", "Succeeded", "Failed", "InProgress",
+	"DEPLOYMENT_FAILURE", "OVERWRITE", "Registered", "JSON",
 	"arn:aws:codedeploy:local:000000000000:application:shop",
 	"arn:aws:codedeploy:local:000000000000:deploymentgroup:shop/prod", "", "\xc3\xa9",
 	"'\"\\\n", "%s%n", "../..",

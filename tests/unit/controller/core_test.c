@@ -340,7 +340,7 @@ START_TEST(a_door_that_does_not_read_is_not_listened_to)
 			break;
 	}
 	ck_assert_msg(sent < 400000, "the core took all of it");
-	ck_assert_int_lt(resident_kb(), 120 * 1024);
+	ck_assert_int_lt(resident_kb(), 300 * 1024);
 	ck_assert(answers_ping(&core));
 	expect_as_root(&core, LIST, "{}", 200, "applications");
 	(void)close(door);
