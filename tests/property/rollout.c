@@ -71,8 +71,8 @@ static uint64_t share_of(uint64_t n, bool full)
 {
 	if (is_set("DROVER_VALGRIND"))
 		return n / 2000;
-	if (is_set("DROVER_ASAN") && !full)
-		return n / 100;
+	if (is_set("DROVER_ASAN"))
+		n /= 10;
 	return full ? n : n / 10;
 }
 
