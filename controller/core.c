@@ -32,6 +32,8 @@
 
 enum {
 	STATUS_MS = 10 * 1000,
+	TICKETS_MS = 12 * 3600 *
+		     1000, /* a ticket lives for a day: two keys are enough for it */
 	/* The rest of SERVICE_STOP_MS is for closing the database. */
 	DRAIN_MS = SERVICE_STOP_MS - 300,
 };
@@ -45,6 +47,7 @@ struct core {
 	struct parent parent;
 	struct loop_timer status_timer;
 	struct loop_timer stop_timer;
+	struct loop_timer tickets_timer;
 	char status[256]; /* told last */
 };
 
@@ -143,6 +146,20 @@ static void on_status_due(struct loop_timer *timer)
 	send_status(core);
 	if (loop_timer_start(core->loop, timer, STATUS_MS, on_status_due, &err) < 0)
 		log_warning("no status is told any more: %s", err.text);
+}
+
+static void on_tickets_due(struct loop_timer *timer)
+{
+	struct core *core = container_of(timer, struct core, tickets_timer);
+	struct error err = ERROR_NONE;
+	int r = door_settings_rotate(&core->door_settings, &err);
+
+	for (struct doorway *at = core->desk.doorways; at && r == 0; at = at->next)
+		r = tell_settings(core, at, &err);
+	if (r == 0)
+		r = loop_timer_start(core->loop, timer, TICKETS_MS, on_tickets_due, &err);
+	if (r < 0)
+		log_warning("the keys of TLS tickets stay as they are: %s", err.text);
 }
 
 static void on_stop_due(struct loop_timer *timer)
@@ -255,6 +272,9 @@ static int open_core(struct core *core, struct core_start *start, struct error *
 		.on_lost = on_lost };
 	core->state.parts.desk = &core->desk;
 	r = turn_start(&core->desk.turn, core->loop, err);
+	if (r == 0)
+		r = loop_timer_start(
+			core->loop, &core->tickets_timer, TICKETS_MS, on_tickets_due, err);
 	for (size_t i = 0; i < start->n_doors && r == 0; i++)
 		r = add_door(core, start->doors[i].fd, start->doors[i].is_local, err);
 	return r;
@@ -268,6 +288,7 @@ static void close_core(struct core *core)
 	turn_stop(&core->desk.turn);
 	loop_timer_stop(&core->status_timer);
 	loop_timer_stop(&core->stop_timer);
+	loop_timer_stop(&core->tickets_timer);
 	while (core->desk.doorways) {
 		struct doorway *doorway = core->desk.doorways;
 

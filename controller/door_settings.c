@@ -19,7 +19,9 @@ enum {
 	ANSWER_SLACK_MS = 20 * 1000,
 	/* Doors exit before the core does, that all answers pass. */
 	DRAIN_MS = SERVICE_STOP_MS - 500,
+	MAX_TICKET_KEYS = 3,
 };
+_Static_assert((int)MAX_TICKET_KEYS <= (int)EXCHANGE_MAX_TICKET_KEYS, "fit");
 
 static bool has_tls(const struct settings *settings)
 {
@@ -55,12 +57,20 @@ static int read_pem(
 	return r;
 }
 
-/* One for the life of the core, the same in all doors: a client resumes at any of them. */
-static int make_ticket_key(struct exchange_settings *ret, struct error *err)
+/* The same in all doors: a client resumes at any of them. */
+int door_settings_rotate(struct door_settings *settings, struct error *err)
 {
-	if (getrandom(ret->ticket_keys[0], sizeof(ret->ticket_keys[0]), 0) < 0)
+	struct exchange_settings *all = &settings->all;
+	uint8_t fresh[EXCHANGE_TICKET_KEY_BYTES];
+
+	if (getrandom(fresh, sizeof(fresh), 0) != (ssize_t)sizeof(fresh))
 		return error_set(err, -errno, "cannot make a ticket key: %m");
-	ret->n_ticket_keys = 1;
+	memmove(all->ticket_keys[1], all->ticket_keys[0],
+		(MAX_TICKET_KEYS - 1) * sizeof(all->ticket_keys[0]));
+	memcpy(all->ticket_keys[0], fresh, sizeof(fresh));
+	explicit_bzero(fresh, sizeof(fresh));
+	if (all->n_ticket_keys < MAX_TICKET_KEYS)
+		all->n_ticket_keys++;
 	return 0;
 }
 
@@ -82,7 +92,7 @@ int door_settings_load(
 	memcpy(all->ticket_keys, ret->all.ticket_keys, sizeof(all->ticket_keys));
 	all->n_ticket_keys = ret->all.n_ticket_keys;
 	if (all->n_ticket_keys == 0) {
-		r = make_ticket_key(all, err);
+		r = door_settings_rotate(&fresh, err);
 		if (r < 0)
 			return r;
 	}

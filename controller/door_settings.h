@@ -24,6 +24,12 @@ struct door_settings {
 int door_settings_load(
 	struct door_settings *ret, const struct settings *settings, struct error *err);
 
+/*
+ * Makes another ticket key the one that new tickets are made with; older ones are honoured for
+ * two turns more. Nothing of a recorded session can be read with keys that are gone.
+ */
+int door_settings_rotate(struct door_settings *settings, struct error *err);
+
 /* What the local door is told, or all others are: with its listeners alone, and the key only if
  * one of them is TLS. ret_payload: the encoded message, a secret. */
 void door_settings_select(const struct door_settings *settings, const struct settings *from,
