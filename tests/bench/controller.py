@@ -7,6 +7,7 @@ core behind it) and the machine's own rates, one after the other, so that what e
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -80,6 +81,8 @@ class Bench:
 
     def note(self, name, value):
         self.figures.setdefault(name, []).append(value)
+        if self.options.verbose:
+            print(f"# {name} {value:.1f}", flush=True)
 
     def median(self, name):
         return statistics.median(self.figures[name])
@@ -163,10 +166,10 @@ class Bench:
 
     def bare_door(self, box):
         """The same hosts against a door that answers by itself: what a request costs at the least."""
-        directory = box.join("droverd")
-        for name in ("server.pem", "server.key"):
-            if not os.path.exists(os.path.join(directory, name)):
-                os.symlink(os.path.join("keys", name), os.path.join(directory, name))
+        directory = box.join("bare-door")
+        os.mkdir(directory)
+        for name in ("ca.pem", "keys/server.pem", "keys/server.key"):
+            shutil.copy(box.join("droverd", name), directory)
         process = subprocess.Popen([self.drover.find_program("door-driver"), self.drover.find_program("drover-door"),
                                     directory, "tls"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
@@ -235,7 +238,8 @@ def parse():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--hosts", type=int, default=5000)
     parser.add_argument("--parked", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=200, help="deployments whose first answer is timed")
+    parser.add_argument("--verbose", action="store_true", help="print each figure as it comes")
     return parser.parse_args()
 
 

@@ -3,12 +3,13 @@
 #
 # Measures the controller under a simulated fleet: doc/benchmarks.md says how to read it.
 #
-#   sh tests/bench/controller.sh [--build DIR] [--dir DIR] [--pairs N] [--hosts N] [--parked N]
+#   sh tests/bench/controller.sh [--build DIR] [--dir DIR] [--pairs N] [--hosts N] [--parked N] [--rounds N] [--verbose]
 #
 # --build   an optimised build of Drover (meson setup --buildtype=release); made in build-bench/ if not given
 # --dir     where the database lies (default: TMPDIR or /tmp)
 # --hosts   how many take part in the rollout that is measured (default 5000)
 # --parked  how many wait while the first answer is timed (default 1000)
+# --rounds  how many first answers are timed (default 200)
 set -eu
 source=$(cd "$(dirname "$0")/../.." && pwd)
 build=
