@@ -182,7 +182,6 @@ static void handle(struct call *call, const struct route *route)
 static struct call *run_line(char *line)
 {
 	cleanup_with(json_decrefp) json_t *input = NULL;
-	cleanup_with(freep) char *object = NULL;
 	cleanup_with(freep) char *text = NULL;
 	char *target = strchr(line, ' ');
 	char *body = target ? strchr(target + 1, ' ') : NULL;
@@ -204,7 +203,7 @@ static struct call *run_line(char *line)
 	call->input = input;
 	call->now_ms = now_ms += SECOND_MS;
 	handle(call, &route);
-	object = audit_object(input);
+	free(audit_object(input));
 	call->input = NULL;
 	return call;
 }
@@ -310,6 +309,10 @@ static const char *const members[] = { "Key", "ResourceArn", "TagKeys", "Tags", 
 	"value", "version", "zonalConfig", "HostIdentifier", "HostCommandIdentifier",
 	"DeploymentExecutionId", "CommandStatus", "Diagnostics", "Format", "Payload" };
 
+/* Longer than a name may be. */
+#define TEN "aaaaaaaaaa"
+#define TOO_LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static const char *const words[] = { "@command", "@execution", "@key", "@token", "shop", "prod",
 	"web-1", "role", "web", "d-ABCDEF123", HOST_ARN, "KEY_AND_VALUE", "KEY_ONLY",
 	"HOST_COUNT", "FLEET_PERCENT", "S3", "GitHub", "zip", "Server", "host", "deployer",
@@ -317,9 +320,7 @@ static const char *const words[] = { "@command", "@execution", "@key", "@token",
 	"DEPLOYMENT_FAILURE", "OVERWRITE", "Registered", "JSON",
 	"arn:aws:codedeploy:local:000000000000:application:shop",
 	"arn:aws:codedeploy:local:000000000000:deploymentgroup:shop/prod", "", "\xc3\xa9",
-	"'\"\\\n", "%s%n", "../..",
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	"'\"\\\n", "%s%n", "../..", TOO_LONG };
 
 static const char *const persons[] = { "root", "admin", "deployer", "reader", "host" };
 

@@ -259,7 +259,7 @@ START_TEST(what_no_door_sends_ends_the_door_alone)
 	(void)ask(&core, door, at, LIST, "{}"); /* two at a time */
 	expect_given_up(door);
 	door = give_door(&core, false);
-	at = connect_as(&core, door, false, 0);
+	(void)connect_as(&core, door, false, 0);
 	send_frame(door, EXCHANGE_CANCEL, 4711, "x", 1); /* with a payload */
 	expect_given_up(door);
 	ck_assert_int_eq(core_stop(&core), 0);
@@ -295,19 +295,18 @@ START_TEST(random_bytes_from_doors_never_end_the_core)
 }
 END_TEST
 
-/* Memory of the core, in kB. */
-static long resident_kb(void)
+/* A number of the core's /proc/PID/status: "VmRSS:" in kB. */
+static long status_of(const char *name)
 {
 	cleanup_with(freep) char *path = xasprintf("/proc/%d/status", core.pid);
 	cleanup_with(close_streamp) FILE *file = fopen(path, "re");
 	char line[256];
-	long kb = 0;
 
 	ck_assert_ptr_nonnull(file);
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-			break;
-	return kb;
+		if (strncmp(line, name, strlen(name)) == 0)
+			return strtol(line + strlen(name), NULL, 10);
+	return -1;
 }
 
 START_TEST(a_door_that_does_not_read_is_not_listened_to)
@@ -340,7 +339,7 @@ START_TEST(a_door_that_does_not_read_is_not_listened_to)
 			break;
 	}
 	ck_assert_msg(sent < 400000, "the core took all of it");
-	ck_assert_int_lt(resident_kb(), 300 * 1024);
+	ck_assert_int_lt(status_of("VmRSS:"), 300 * 1024);
 	ck_assert(answers_ping(&core));
 	expect_as_root(&core, LIST, "{}", 200, "applications");
 	(void)close(door);
@@ -380,17 +379,27 @@ END_TEST
 
 /* ---- what it can do */
 
+/* link: "socket:[INODE]", which /proc/net/unix has in its seventh column. */
 static bool is_unix_socket(const char *link)
 {
 	cleanup_with(close_streamp) FILE *file = fopen("/proc/net/unix", "re");
 	unsigned long wanted = strtoul(link + strlen("socket:["), NULL, 10);
 	char line[512];
-	unsigned long inode;
 
 	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "%*s %*s %*s %*s %*s %*s %lu", &inode) == 1 && inode == wanted)
+	while (fgets(line, sizeof(line), file)) {
+		char *rest = line;
+		const char *word = NULL;
+
+		for (int column = 0; column < 7;) {
+			word = strsep(&rest, " ");
+			if (!word)
+				break;
+			column += *word != '\0';
+		}
+		if (word && strtoul(word, NULL, 10) == wanted)
 			return true;
+	}
 	return false;
 }
 
@@ -421,21 +430,9 @@ END_TEST
 
 START_TEST(the_core_runs_behind_a_filter)
 {
-	cleanup_with(close_streamp) FILE *file = NULL;
-	cleanup_with(freep) char *path = NULL;
-	int no_new = 0, mode = 0;
-	char line[256];
-
 	core_begin(&core);
-	path = xasprintf("/proc/%d/status", core.pid);
-	file = fopen(path, "re");
-	ck_assert_ptr_nonnull(file);
-	while (fgets(line, sizeof(line), file)) {
-		(void)sscanf(line, "NoNewPrivs: %d", &no_new);
-		(void)sscanf(line, "Seccomp: %d", &mode);
-	}
-	ck_assert_int_eq(no_new, 1);
-	ck_assert_int_eq(mode, 2);
+	ck_assert_int_eq(status_of("NoNewPrivs:"), 1);
+	ck_assert_int_eq(status_of("Seccomp:"), 2);
 	ck_assert_int_eq(core_stop(&core), 0);
 }
 END_TEST
