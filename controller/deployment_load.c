@@ -78,16 +78,31 @@ static int on_deployment(struct store_loader *loader, struct deployment_record *
 	return 0;
 }
 
+/*
+ * Who has the name now may be another one, registered since: it has no part in the deployment,
+ * whose events began on the one before.
+ */
+static struct host *find_host(const struct loading *loading, const char *name)
+{
+	struct fleet *fleet = loading->owner->fleet;
+	struct host *host = fleet_find_host(fleet, name);
+
+	if (host && host->registered_ms > loading->deployment->record.created_ms)
+		return fleet_add_former_host(fleet, name);
+	return host;
+}
+
 static int on_target(struct store_loader *loader, const char *deployment_id,
 	const struct target_record *record)
 {
 	struct loading *loading = loading_of(loader);
 	struct deployment_target *target;
-	struct host *host = fleet_find_host(loading->owner->fleet, record->host_name);
+	struct host *host;
 	int r = find_deployment(loading, deployment_id);
 
 	if (r < 0)
 		return r;
+	host = find_host(loading, record->host_name);
 	if (!host)
 		return error_set(loading->err, -EBADMSG, "deployment %s: there is no host %s",
 			deployment_id, record->host_name);

@@ -313,11 +313,16 @@ static void free_forgotten_hosts(struct fleet *fleet)
 	fleet->n_replaced = n;
 }
 
+static void keep_replaced(struct fleet *fleet, struct host *host)
+{
+	xgrow(&fleet->replaced, &fleet->cap_replaced, fleet->n_replaced);
+	fleet->replaced[fleet->n_replaced++] = host;
+}
+
 static void replace_host(struct fleet *fleet, struct host *host)
 {
 	index_remove(&fleet->hosts, "", host->name);
-	xgrow(&fleet->replaced, &fleet->cap_replaced, fleet->n_replaced);
-	fleet->replaced[fleet->n_replaced++] = host;
+	keep_replaced(fleet, host);
 	free_forgotten_hosts(fleet);
 }
 
@@ -346,6 +351,18 @@ void fleet_deregister_host(struct fleet *fleet, struct host *host, uint64_t now_
 	index_remove(&fleet->hosts_by_arn, "", host->iam_arn);
 	fleet->n_hosts--;
 	host->deregistered_ms = now_ms;
+}
+
+struct host *fleet_add_former_host(struct fleet *fleet, const char *name)
+{
+	struct host *host = xcalloc(1, sizeof(*host));
+
+	(void)snprintf(host->name, sizeof(host->name), "%s", name);
+	host->iam_arn = xstrdup("");
+	host->instance_arn = xstrdup("");
+	host->deregistered_ms = 1; /* nobody asks when */
+	keep_replaced(fleet, host);
+	return host;
 }
 
 uint32_t fleet_n_hosts(const struct fleet *fleet)

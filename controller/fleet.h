@@ -64,6 +64,12 @@ void fleet_remove_key(struct fleet *fleet, struct key *key);
  */
 void fleet_deregister_host(struct fleet *fleet, struct host *host, uint64_t now_ms);
 
+/*
+ * One that bore the name before the host that has it now: of it the store holds no more than
+ * its part in deployments. It is found by nobody, and freed like any other whose name is taken.
+ */
+struct host *fleet_add_former_host(struct fleet *fleet, const char *name);
+
 /* The registered hosts; all groups; all keys. By name, keys by id; the callback must not add or
  * remove. */
 void fleet_each_host(const struct fleet *fleet,

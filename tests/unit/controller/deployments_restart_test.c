@@ -192,5 +192,37 @@ START_TEST(killed_before_any_commit_it_ends_as_if_nothing_had_been)
 }
 END_TEST
 
+START_TEST(who_takes_a_name_over_takes_no_part)
+{
+	struct run run = { 0 };
+	struct world *world = &run.world;
+	struct target_record target;
+	struct host *host;
+
+	world_init(world, 1, "");
+	deploy(&run, REVISION(1));
+	ck_assert(host_takes(world, "web-1"));
+	host_ends(world, "web-1", EVENT_STATUS_SUCCEEDED);
+	host = world_host(world, "web-1");
+	world->now_ms += 10;
+	fleet_deregister_host(world->fleet, host, world->now_ms);
+	host->is_present = false;
+	deployments_host_gone(world->deployments, host, world->now_ms);
+	host = world_add_host(world, 1);
+	host->registered_ms = world->now_ms;
+	store_put_host(world->store, host);
+	ck_assert_ptr_null(host->open);
+	world_restart(world);
+	ck_assert_ptr_null(world_host(world, "web-1")->open);
+	deployments_host_back(world->deployments, world_host(world, "web-1"), world->now_ms);
+	ck_assert(!host_takes(world, "web-1"));
+	pass_deadline(world);
+	target = world_target(world, world->id, "web-1");
+	ck_assert_int_eq(target.target.state, TARGET_FAILED);
+	world_done(world);
+}
+END_TEST
+
 TESTS("deployments_restart", killed_after_any_commit_it_ends_as_if_nothing_had_been,
-	killed_before_any_commit_it_ends_as_if_nothing_had_been)
+	killed_before_any_commit_it_ends_as_if_nothing_had_been,
+	who_takes_a_name_over_takes_no_part)
