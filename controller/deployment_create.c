@@ -20,7 +20,6 @@
 /* An earlier deployment that brought some host what it has; of many hosts it is the same. */
 struct origin {
 	char id[DEPLOYMENT_ID_LENGTH + 1];
-	uint64_t created_ms;
 	bool is_groups; /* it brought the revision of the group's last success */
 	bool is_asked;  /* it brought the revision that is to be deployed now */
 };
@@ -50,7 +49,6 @@ static int read_origin(struct selecting *selecting, const char *id, struct error
 	origin = &selecting->origins[selecting->n_origins++];
 	*origin = (struct origin){ 0 };
 	(void)snprintf(origin->id, sizeof(origin->id), "%s", id);
-	origin->created_ms = record.created_ms;
 	if (r > 0) {
 		origin->is_groups = target_revision &&
 				    strcmp(record.revision, target_revision) == 0;
@@ -93,19 +91,14 @@ static int read_history(struct selecting *selecting, const struct host *host,
 
 	*ret = (struct host_history){ 0 };
 	*ret_asked = false;
-	if (r <= 0)
-		return r;
+	if (r <= 0 || record.written_ms < host->registered_ms)
+		return r < 0 ? r : 0;
 	*ret = record.history;
 	if (record.deployment_id[0] == '\0')
 		return 0;
 	r = find_origin(selecting, record.deployment_id, &origin, err);
 	if (r < 0)
 		return r;
-	/* Another host bore the name when that was written down. */
-	if (origin->created_ms < host->registered_ms) {
-		*ret = (struct host_history){ 0 };
-		return 0;
-	}
 	if (ret->revision == REVISION_CURRENT && !origin->is_groups)
 		ret->revision = REVISION_OLD;
 	*ret_asked = ret->healthy && origin->is_asked;

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "controller/deployments_internal.h"
+#include "controller/fleet.h"
 #include "controller/rollout_why.h"
 #include "controller/store.h"
 
@@ -107,7 +108,7 @@ static bool is_history_same(struct host_history a, struct host_history b)
 	return a.healthy == b.healthy && a.revision == b.revision;
 }
 
-static void write_history(const struct deployment *deployment, uint32_t i)
+static void write_history(const struct deployment *deployment, uint32_t i, uint64_t now_ms)
 {
 	struct store *store = deployment->owner->store;
 	const struct target *target = &deployment->targets[i];
@@ -117,13 +118,19 @@ static void write_history(const struct deployment *deployment, uint32_t i)
 
 	if (target->state == TARGET_SKIPPED && is_history_same(target->history, after))
 		return;
+	/* Another one has its name by now, with a history of its own. */
+	if (fleet_find_host(deployment->owner->fleet, host_name) != deployment->hosts[i].host)
+		return;
 	if (target->state == TARGET_SUCCEEDED)
 		memcpy(record.deployment_id, deployment->record.id,
 			sizeof(record.deployment_id));
 	else if (store_find_host_record(
 			 store, host_name, deployment->group->id, &record, NULL) < 0)
 		return; /* the store is broken, and the commit will say so */
+	else if (record.written_ms < deployment->hosts[i].host->registered_ms)
+		record.deployment_id[0] = '\0';
 	record.history = after;
+	record.written_ms = now_ms;
 	store_put_host_record(store, host_name, deployment->group->id, &record);
 }
 
@@ -174,7 +181,7 @@ void deployment_end(struct deployment *deployment, uint64_t now_ms)
 	write_verdict(deployment, now_ms);
 	if (deployment->group) {
 		for (uint32_t i = 0; i < deployment->rollout.n_targets; i++)
-			write_history(deployment, i);
+			write_history(deployment, i, now_ms);
 		write_group(deployment);
 	}
 	deployment_unlink(deployment);

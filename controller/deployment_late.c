@@ -41,7 +41,6 @@ struct lateness {
 	uint64_t success_ms; /* creation of the group's last success */
 	/* The earlier deployment looked at last: of most hosts it is the same. */
 	char other_id[DEPLOYMENT_ID_LENGTH + 1];
-	uint64_t other_ms;
 	bool other_is_behind;
 };
 
@@ -65,7 +64,6 @@ static int read_other(struct lateness *lateness, const char *id, struct error *e
 	if (r < 0)
 		return r;
 	(void)snprintf(lateness->other_id, sizeof(lateness->other_id), "%s", id);
-	lateness->other_ms = record.created_ms;
 	lateness->other_is_behind = r > 0 && record.created_ms < lateness->success_ms &&
 				    strcmp(record.revision, lateness->group->target_revision) !=
 					    0;
@@ -84,7 +82,7 @@ static int is_late(struct lateness *lateness, const struct host *host, struct er
 
 	if (r < 0)
 		return r;
-	if (r == 0)
+	if (r == 0 || record.written_ms < host->registered_ms)
 		return 1;
 	if (!record.history.healthy)
 		return 0;
@@ -93,7 +91,7 @@ static int is_late(struct lateness *lateness, const struct host *host, struct er
 		if (r < 0)
 			return r;
 	}
-	return lateness->other_is_behind || lateness->other_ms < host->registered_ms;
+	return lateness->other_is_behind;
 }
 
 /* ---- groups */

@@ -151,6 +151,8 @@ struct host_record {
 	/* Stored; by host name and group id. */
 	struct host_history history;
 	char deployment_id[DEPLOYMENT_ID_LENGTH + 1]; /* that installed what it has; "" */
+	/* Before the host's registration: of another one that bore its name. */
+	uint64_t written_ms;
 };
 
 enum key_role { KEY_ADMINISTRATOR, KEY_DEPLOYER, KEY_READER, KEY_HOST };

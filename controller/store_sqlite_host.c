@@ -108,22 +108,23 @@ void store_put_host_record(struct store *store, const char *host_name, const cha
 {
 	static const char PUT[] =
 		"INSERT INTO host_records (group_id, host_name, healthy, revision,"
-		" deployment_id, created_by, changed_by, changed_ms)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, :actor, :actor, :now_ms)"
+		" deployment_id, changed_ms, created_by, changed_by)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, :actor, :actor)"
 		" ON CONFLICT (group_id, host_name) DO UPDATE SET healthy = excluded.healthy,"
 		" revision = excluded.revision, deployment_id = excluded.deployment_id,"
 		" changed_by = excluded.changed_by, changed_ms = excluded.changed_ms";
 
 	(void)store_change(store, PUT, store_text(group_id), store_text(host_name),
 		store_number(record->history.healthy), store_number(record->history.revision),
-		store_text(record->deployment_id));
+		store_text(record->deployment_id), store_number(record->written_ms));
 }
 
 int store_find_host_record(struct store *store, const char *host_name, const char *group_id,
 	struct host_record *ret, struct error *err)
 {
-	static const char FIND[] = "SELECT healthy, revision, deployment_id FROM host_records"
-				   " WHERE group_id = ?1 AND host_name = ?2";
+	static const char FIND[] =
+		"SELECT healthy, revision, deployment_id, changed_ms FROM host_records"
+		" WHERE group_id = ?1 AND host_name = ?2";
 	struct host_record record = { 0 };
 	struct row row;
 	int r = store_ask(store, &row, FIND, err, store_text(group_id), store_text(host_name));
@@ -135,6 +136,7 @@ int store_find_host_record(struct store *store, const char *host_name, const cha
 	record.history.healthy = row_flag(&row);
 	record.history.revision = (enum revision_health)row_number(&row, REVISION_CURRENT);
 	row_text(&row, record.deployment_id, sizeof(record.deployment_id));
+	record.written_ms = row_number(&row, UINT64_MAX);
 	r = row_check(&row, err);
 	if (r < 0)
 		return r;

@@ -32,7 +32,8 @@ static void give_histories(struct world *world, unsigned n)
 	request.hosts = (struct host *[]){ NULL };
 	world_deploy(world, &request); /* succeeds without targets */
 	for (unsigned i = 1; i <= n; i++) {
-		struct host_record record = { .history = { true, REVISION_CURRENT } };
+		struct host_record record = { .history = { true, REVISION_CURRENT },
+			.written_ms = 1 };
 
 		(void)snprintf(name, sizeof(name), "web-%u", i);
 		memcpy(record.deployment_id, world->id, sizeof(record.deployment_id));

@@ -175,6 +175,11 @@ START_TEST(a_host_that_failed_is_not_tried_again)
 	deployments_host_changed(world.deployments, world_host(&world, "web-2"));
 	look(&world);
 	ck_assert_ptr_null(world.group->active);
+	/* Another one that bears its name did not fail. */
+	world_host(&world, "web-2")->registered_ms = world.now_ms + 1;
+	deployments_host_changed(world.deployments, world_host(&world, "web-2"));
+	look(&world);
+	ck_assert_ptr_nonnull(world.group->active);
 	world_done(&world);
 }
 END_TEST

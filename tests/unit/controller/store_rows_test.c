@@ -171,7 +171,7 @@ START_TEST(host_records_come_back_and_go_with_their_group)
 {
 	cleanup_with(store_closep) struct store *store = open_store();
 	struct application shop = application_of("shop");
-	struct host_record record = { { true, REVISION_OLD }, "d-000000001" };
+	struct host_record record = { { true, REVISION_OLD }, "d-000000001", 1234 };
 	struct host_record found;
 
 	store_put_application(store, &shop);
@@ -187,6 +187,7 @@ START_TEST(host_records_come_back_and_go_with_their_group)
 	ck_assert(found.history.healthy);
 	ck_assert_int_eq(found.history.revision, REVISION_OLD);
 	ck_assert_str_eq(found.deployment_id, "d-000000001");
+	ck_assert_uint_eq(found.written_ms, 1234);
 	ck_assert_int_eq(
 		store_find_host_record(store, "web-2", "id-shop-web", &found, NULL), 1);
 	ck_assert(!found.history.healthy);
