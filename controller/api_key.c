@@ -128,7 +128,7 @@ static void add_key(void *context, struct key *key)
 {
 	struct listing *listing = context;
 
-	if (strcmp(key->id, listing->page.after) > 0 &&
+	if (!listing->page.has_more && strcmp(key->id, listing->page.after) > 0 &&
 		(listing->role < 0 || (enum key_role)listing->role == key->role))
 		(void)page_add(&listing->page, key->id, key_info(key));
 }
