@@ -299,10 +299,12 @@ void deployment_begin(struct deployment *deployment, uint64_t now_ms)
 		deployment->record.id);
 	store_put_group(deployment->owner->store, group);
 	use_revision(deployment, now_ms);
+	deployment_log_of(deployment);
 	log_notice("deployment %s of %s/%s begins on %u host%s (%s)", deployment->record.id,
 		deployment->record.application_name, deployment->record.group_name,
 		deployment->rollout.n_targets, deployment->rollout.n_targets == 1 ? "" : "s",
 		deployment->record.creator);
+	deployment_log_of(NULL);
 	(void)deployment_apply(
 		deployment, &(struct rollout_input){ .type = ON_START }, NULL, now_ms);
 }

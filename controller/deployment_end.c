@@ -155,11 +155,13 @@ static void log_end(const struct deployment *deployment)
 {
 	const struct deployment_record *record = &deployment->record;
 
+	deployment_log_of(deployment);
 	log_notice("deployment %s of %s/%s: %s; %u succeeded, %u failed, %u skipped%s%s",
 		record->id, record->application_name, record->group_name, record->status,
 		record->overview[2], record->overview[3], record->overview[4],
 		record->error_message ? ": " : "",
 		record->error_message ? record->error_message : "");
+	deployment_log_of(NULL);
 }
 
 /*

@@ -198,8 +198,10 @@ static void go_on(struct deployment *deployment, uint64_t now_ms)
 			deployment->hosts[i].host->open != &deployment->hosts[i])
 			host_list_add(&deployment->owner->freed, deployment->hosts[i].host);
 	deployment_touch(deployment);
+	deployment_log_of(deployment);
 	log_notice("deployment %s of %s/%s goes on", deployment->record.id,
 		deployment->record.application_name, deployment->record.group_name);
+	deployment_log_of(NULL);
 }
 
 static void free_all(struct deployments *deployments)

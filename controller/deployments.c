@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "controller/rollout_text.h"
 #include "controller/store.h"
 
@@ -217,6 +218,11 @@ static void put_changes(struct deployment *deployment)
 	count_overview(deployment);
 	if (deployment->is_changed)
 		deployment_put(deployment);
+}
+
+void deployment_log_of(const struct deployment *deployment)
+{
+	log_set_field("DEPLOYMENT_ID", deployment ? deployment->record.id : NULL);
 }
 
 /* ---- the way of an input */

@@ -69,6 +69,9 @@ int deployment_apply(struct deployment *deployment, const struct rollout_input *
 	const struct event_record *record, uint64_t now_ms);
 void deployments_settle(struct deployments *deployments, uint64_t now_ms);
 
+/* What is logged next is about it: the journal finds the lines by its id. NULL: no more. */
+void deployment_log_of(const struct deployment *deployment);
+
 /* ---- deployment_actions.c */
 
 /* Carries out what one input brought about. */
