@@ -103,9 +103,14 @@ int address_parse(struct sockaddr_storage *ret, socklen_t *ret_length, const cha
 		return parse_v6(ret, ret_length, host, end + 2, err);
 	}
 	end = strrchr(text, ':');
+	if (!end && text[strspn(text, "0123456789")] == '\0')
+		return error_set(err, -EINVAL,
+			"'%s' has no address; write it as 0.0.0.0:%s for all, or 127.0.0.1:%s "
+			"for this machine alone",
+			text, text[0] ? text : "8443", text[0] ? text : "8443");
 	if (!end)
-		return error_set(err, -EINVAL, "'%s' has no port; write it as %s:8443", text,
-			text[0] ? text : "0.0.0.0");
+		return error_set(
+			err, -EINVAL, "'%s' has no port; write it as %s:8443", text, text);
 	host = xstrndup(text, (size_t)(end - text));
 	return parse_v4(ret, ret_length, host, end + 1, err);
 }

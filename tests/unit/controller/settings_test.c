@@ -166,6 +166,11 @@ START_TEST(listeners_that_cannot_be_are_refused)
 		"1:10: error: listen: 'ctl.example.net' is no address; write it as "
 		"192.0.2.1:8443, 0.0.0.0:8443 for all, [2001:db8::1]:8443 or unix:PATH (names "
 		"are not looked up)");
+	expect_found("listen: [127.0.0.1]\n",
+		"1:10: error: listen: '127.0.0.1' has no port; write it as 127.0.0.1:8443");
+	expect_found("listen: ['8443']\n",
+		"1:10: error: listen: '8443' has no address; write it as 0.0.0.0:8443 for all, "
+		"or 127.0.0.1:8443 for this machine alone");
 	expect_found("listen: ['127.0.0.1:0']\n",
 		"1:10: error: listen: 127.0.0.1:0: no port from 1 to 65535");
 	expect_found("listen: ['127.0.0.1:1', '127.0.0.1:1']\n",
