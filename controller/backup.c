@@ -251,9 +251,16 @@ static int write_archive(struct backup *backup, struct error *err)
 
 static int check_free(const struct backup_request *request, struct error *err)
 {
-	if (!file_exists(AT_FDCWD, request->path))
-		return 0;
-	return error_set(err, -EEXIST, "%s is there already; give another name", request->path);
+	size_t n = (size_t)(path_base(request->path) - request->path);
+	cleanup_with(freep) char *directory = n > 0 ? xstrndup(request->path, n) : xstrdup(".");
+
+	if (file_exists(AT_FDCWD, request->path))
+		return error_set(
+			err, -EEXIST, "%s is there already; give another name", request->path);
+	/* Else the complaint would be of a temporary file that nobody named. */
+	if (access(directory, W_OK | X_OK) < 0)
+		return error_set(err, -errno, "cannot write a backup into %s: %m", directory);
+	return 0;
 }
 
 static int sync_directory(const char *path, struct error *err)

@@ -325,6 +325,8 @@ def what_is_there_is_not_replaced(box):
     directory = make(box)
     write(box.join("old.tar"), "precious")
     tool("backup", "--config", config(directory), box.join("old.tar")).expect(1, "is there already")
+    tool("backup", "--config", config(directory), box.join("none/new.tar")).expect(
+        1, f"cannot write a backup into {box.join('none/')}: No such file or directory")
     assert read(box.join("old.tar")) == "precious"
     tool("backup", "--config", config(directory), "--with-keys", box.join("new.tar")).expect(0)
     before = tree(directory)
