@@ -191,6 +191,12 @@ static void add_finding(struct buf *ret, const char *text)
 	buf_puts(ret, text);
 }
 
+static void add_refusal(struct buf *ret, const char *what, struct error *err)
+{
+	(void)error_wrap(err, "%s", what);
+	add_finding(ret, err->text);
+}
+
 static void renew_settings(struct core *core, struct buf *ret)
 {
 	cleanup_with(diagnostics_done) struct diagnostics found = { 0 };
@@ -198,7 +204,8 @@ static void renew_settings(struct core *core, struct buf *ret)
 	struct error err = ERROR_NONE;
 
 	if (settings_load(&fresh, core->settings->path, &found, &err) < 0)
-		add_finding(ret, err.text);
+		add_refusal(ret,
+			"the configuration is not taken, the one before stays in force", &err);
 	else
 		settings_renew(core->settings, fresh, &found);
 	for (size_t i = 0; i < found.n; i++) {
@@ -215,10 +222,13 @@ static void renew_keys(struct core *core, struct buf *ret)
 	struct error err = ERROR_NONE;
 
 	if (signer_reload(core->state.signer, core->settings, &err) < 0)
-		add_finding(ret, err.text);
+		add_refusal(ret,
+			"the keys for orders are not taken, those before stay in force", &err);
 	err = ERROR_NONE;
 	if (door_settings_load(&core->door_settings, core->settings, &err) < 0)
-		add_finding(ret, err.text);
+		add_refusal(ret,
+			"the server's certificate is not taken, the one before stays in force",
+			&err);
 	for (struct doorway *at = core->desk.doorways; at; at = at->next) {
 		err = ERROR_NONE;
 		if (tell_settings(core, at, &err) < 0)
@@ -226,7 +236,7 @@ static void renew_keys(struct core *core, struct buf *ret)
 	}
 }
 
-/* What is wrong stays as it was; what is right counts. */
+/* What is wrong stays as it was, and the log says so; what is right counts. */
 static void on_reload(struct parent *parent)
 {
 	struct core *core = container_of(parent, struct core, parent);

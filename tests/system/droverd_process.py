@@ -368,6 +368,8 @@ def a_reload_with_mistakes_changes_nothing_and_says_so(box):
             file.write("long_pol: 3s\n")
         controller.process.send_signal(signal.SIGHUP)
         assert wait_until(lambda: "did you mean 'long_poll'?" in controller.log(), 5 * SLOW), controller.log()
+        assert "the configuration is not taken, the one before stays in force" in controller.log()
+        assert "the server's certificate is not taken, the one before stays in force" in controller.log()
         assert certificate_seen(controller) == old
         ask(controller)
 
