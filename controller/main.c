@@ -32,12 +32,26 @@ static int fail(int r, const struct error *err)
 
 /* ---- the verbs */
 
-static void say_next(const char *directory)
+/* The unit runs as that user, whoever ran this. */
+static void say_next_of_service(const char *owner)
+{
+	if (strcmp(owner, OWNER_DEFAULT) != 0)
+		printf("The service runs as " OWNER_DEFAULT
+		       ", which could not read files of %s. "
+		       "Next: systemd-sysusers (it makes the user);\n"
+		       "chown -R " OWNER_DEFAULT ": " SETTINGS_DEFAULT_DIRECTORY "; then\n",
+			owner);
+	else
+		fputs("Next: ", stdout);
+	puts("systemctl enable --now droverd");
+}
+
+static void say_next(const char *directory, const char *owner)
 {
 	cleanup_with(freep) char *absolute = realpath(directory, NULL);
 
 	if (absolute && strcmp(absolute, SETTINGS_DEFAULT_DIRECTORY) == 0)
-		puts("Next: systemctl enable --now droverd");
+		say_next_of_service(owner);
 	else
 		printf("Next: droverd run --config %s/droverd.yml\n",
 			absolute ? absolute : directory);
@@ -64,7 +78,7 @@ static int run_init(const struct options *options)
 	       "Back up now, off this machine: droverd backup --with-keys FILE (without it a "
 	       "dead disk means enrolling every host again)\n",
 		result.names, result.server_days, result.owner, result.fingerprint);
-	say_next(request.directory);
+	say_next(request.directory, result.owner);
 	return STATUS_DONE;
 }
 
@@ -92,6 +106,10 @@ static int load_settings(struct settings **ret, const struct options *options)
 	print_findings(&found);
 	if (r == -ENOENT)
 		fprintf(stderr, "droverd: %s; droverd init makes one\n", err.text);
+	else if (r == -EACCES)
+		fprintf(stderr,
+			"droverd: %s; run this as root, or as the owner of the directory\n",
+			err.text);
 	else if (r < 0)
 		fprintf(stderr, "droverd: %s\n", err.text);
 	return r;

@@ -75,7 +75,8 @@ static int open_directory(struct workplace *workplace, struct error *err)
 	const char *path = workplace->path;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return error_set(err, -errno, "cannot make %s: %m", path);
+		return error_set(err, -errno, "cannot make %s: %m%s", path,
+			errno == ENOENT ? "; make the directory above it first" : "");
 	workplace->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (workplace->fd < 0)
 		return error_set(err, -errno, "cannot open %s: %m", path);
