@@ -117,8 +117,12 @@ static void on_lost(struct turn *turn, const struct error *why)
 
 	(void)why;
 	release_all(core);
-	if (state_reload(&core->state, &err) < 0)
-		fail(core, "the state cannot be read again", &err);
+	if (state_reload(&core->state, &err) == 0)
+		return;
+	/* There is nothing to answer from any more, and requests may be waiting in this very
+	 * turn; a new core reads it, or says what is wrong. */
+	log_error("the state cannot be read again: %s", err.text);
+	_exit(EXIT_FAILURE);
 }
 
 /* ---- the parent */

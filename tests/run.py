@@ -181,7 +181,7 @@ def valgrind_is_too_old(test):
 def step_valgrind():
     wrap = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
             "--show-leak-kinds=definite", "--suppressions=" + os.path.join(SOURCE, "tests", "valgrind.supp")]
-    return meson_test("gcc", "valgrind", ["unit"], ["-t", "10", "--wrap", " ".join(wrap)],
+    return meson_test("gcc", "valgrind", ["unit"], ["-t", "10", "--no-suite", "native", "--wrap", " ".join(wrap)],
                       {"DROVER_VALGRIND": "1"}, valgrind_is_too_old)
 
 

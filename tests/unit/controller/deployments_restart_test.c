@@ -177,7 +177,9 @@ static void die_everywhere(bool forgets)
 		if (n > n_steps)
 			n_steps = n;
 	}
-	ck_assert_uint_gt(n_steps, HOSTS * 7 * 2);
+	/* The few runs under valgrind may all be without a rollback: the failed host was last.
+	 */
+	ck_assert_uint_gt(n_steps, stride == 1 ? HOSTS * 7 * 2 : HOSTS * 7);
 }
 
 START_TEST(killed_after_any_commit_it_ends_as_if_nothing_had_been)
