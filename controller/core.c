@@ -296,8 +296,11 @@ static int open_core(struct core *core, struct core_start *start, struct error *
 
 static void close_core(struct core *core)
 {
-	/* Changes that nobody waits for any more are kept all the same. */
-	if (core->state.parts.store)
+	/*
+	 * Changes that nobody waits for any more are kept all the same. A core that could not
+	 * be opened may have a store and no turn yet.
+	 */
+	if (core->desk.turn.store)
 		turn_end(&core->desk.turn);
 	turn_stop(&core->desk.turn);
 	loop_timer_stop(&core->status_timer);

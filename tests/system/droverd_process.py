@@ -317,12 +317,14 @@ def core_and_doors_do_not_outlive_the_parent(box):
 @case
 def what_cannot_run_says_why_and_ends(box):
     with droverd.Droverd(box, start=False) as controller:
-        os.rename(os.path.join(controller.directory, "keys/signing.key"),
-                  os.path.join(controller.directory, "keys/away.key"))
-        run([program(), "run", "--config", controller.config], env=controller.env).expect(
-            1, "keys/signing.key", "before it was ready")
-        os.rename(os.path.join(controller.directory, "keys/away.key"),
-                  os.path.join(controller.directory, "keys/signing.key"))
+        away = os.path.join(controller.directory, "keys/away.key")
+        for key in "keys/signing.key", "keys/server.key":
+            path = os.path.join(controller.directory, key)
+            os.rename(path, away)
+            refused = run([program(), "run", "--config", controller.config], env=controller.env)
+            refused.expect(1, key, "before it was ready")
+            assert "Segmentation" not in refused.err and "Abort" not in refused.err, refused
+            os.rename(away, path)
         controller.start()
         run([program(), "run", "--config", controller.config], env=controller.env).expect(
             1, f"cannot listen at 127.0.0.1:{controller.port}: Address already in use (is another droverd running?")
