@@ -80,7 +80,7 @@ void connection_enter(struct connection *connection, enum connection_state state
 		return;
 	queue_remove(&door->queues[connection->state], &connection->link);
 	connection->state = state;
-	queue_add(&door->queues[state], &connection->link, door->now_ms);
+	queue_add(&door->queues[state], &connection->link, door_client_ms(door));
 	if (state != CONNECTION_CLOSED)
 		watch(connection);
 }
@@ -133,7 +133,7 @@ void connection_open(struct door *door, int fd, uint32_t listener,
 	} else {
 		connection->peer = xmemdup(peer, sizeof(*peer));
 	}
-	queue_add(&door->queues[connection->state], &connection->link, door->now_ms);
+	queue_add(&door->queues[connection->state], &connection->link, door_client_ms(door));
 	if (!door_add(door, connection)) {
 		connection->id = 0;
 		connection_close(connection, false);

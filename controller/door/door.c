@@ -122,7 +122,7 @@ static void expire(struct door *door)
 		uint64_t patience_ms = door_patience_ms(door, (enum connection_state)state);
 
 		for (int i = 0; i < EXPIRES_A_TURN && queue->first &&
-				door->now_ms - queue->first->since_ms >= patience_ms;
+				door_client_ms(door) - queue->first->since_ms >= patience_ms;
 			i++)
 			connection_expire(container_of(queue->first, struct connection, link));
 	}
@@ -141,7 +141,7 @@ static uint64_t next_due(const struct door *door)
 	for (int state = 0; state < CONNECTION_CLOSED; state++)
 		if (door->queues[state].first)
 			due = earlier(due,
-				door->queues[state].first->since_ms +
+				door->queues[state].first->since_ms + door->lag_ms +
 					door_patience_ms(door, (enum connection_state)state));
 	if (door->accept_again_ms)
 		due = earlier(due, door->accept_again_ms);
@@ -235,6 +235,7 @@ static bool wait_for_core(struct door *door, int timeout)
 	struct pollfd pollfd = { loop_fd(door->loop), POLLIN, 0 };
 
 	(void)poll(&pollfd, 1, timeout); /* if interrupted: the next turn */
+	door->lag_ms += time_boot_ms() - door->now_ms;
 	return true;
 }
 

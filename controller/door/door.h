@@ -42,6 +42,9 @@ struct door {
 	struct channel channel;
 	int epoll_fd;
 	uint64_t now_ms; /* of this turn, by the boot clock */
+	/* In all, how long nobody was read because the core was behind: what clients have
+	 * sent meanwhile is not late. */
+	uint64_t lag_ms;
 	uint64_t turn;
 
 	struct exchange_settings settings; /* without the texts and keys */
@@ -88,6 +91,12 @@ void door_drain(struct door *door);
 
 /* Nobody will answer them. */
 void door_close_parked(struct door *door);
+
+/* The clock of the queues: the boot clock without the times when nobody was read. */
+static inline uint64_t door_client_ms(const struct door *door)
+{
+	return door->now_ms - door->lag_ms;
+}
 
 /* How long a state may last. */
 uint64_t door_patience_ms(const struct door *door, enum connection_state state);
