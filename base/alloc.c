@@ -35,7 +35,12 @@ char *xstrdup(const char *text)
 
 char *xstrndup(const char *text, size_t n)
 {
-	return or_die(strndup(text, n));
+	size_t length = strnlen(text, n); /* a checked strndup() wants a NUL in any case */
+	char *copy = xmalloc(length + 1);
+
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
 }
 
 void *xmemdup(const void *data, size_t n)
