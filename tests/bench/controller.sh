@@ -11,17 +11,7 @@
 # --parked  how many wait while the first answer is timed (default 1000)
 # --rounds  how many first answers are timed (default 200)
 set -eu
-source=$(cd "$(dirname "$0")/../.." && pwd)
-build=
-for argument; do
-    case $argument in
-    --build | --build=*) build=given ;;
-    esac
-done
-if [ -z "$build" ]; then
-    build=$source/build-bench
-    [ -f "$build/build.ninja" ] || meson setup "$build" "$source" --buildtype=release >/dev/null
-    ninja -C "$build" >/dev/null
-    set -- --build "$build" "$@"
-fi
-PYTHONPATH=$source/tests/system exec python3 -B "$source/tests/bench/controller.py" "$@"
+# shellcheck source=tests/bench/build.sh
+. "$(dirname "$0")/build.sh"
+add_build "$@"
+PYTHONPATH=$source/tests/system exec python3 -B "$source/tests/bench/controller.py" ${build:+--build "$build"} "$@"

@@ -9,17 +9,7 @@
 # --dir    where to work; needs about 20 GiB there (default: TMPDIR or /tmp)
 # --fs     a file system of its own on a loop device below --dir, or a tmpfs; default: whatever --dir is on
 set -eu
-source=$(cd "$(dirname "$0")/../.." && pwd)
-build=
-for argument; do
-    case $argument in
-    --build | --build=*) build=given ;;
-    esac
-done
-if [ -z "$build" ]; then
-    build=$source/build-bench
-    [ -f "$build/build.ninja" ] || meson setup "$build" "$source" --buildtype=release >/dev/null
-    ninja -C "$build" >/dev/null
-    set -- --build "$build" "$@"
-fi
-exec python3 -B "$source/tests/bench/install.py" "$@"
+# shellcheck source=tests/bench/build.sh
+. "$(dirname "$0")/build.sh"
+add_build "$@"
+exec python3 -B "$source/tests/bench/install.py" ${build:+--build "$build"} "$@"
